@@ -1,0 +1,399 @@
+//! One assignment: one worker's job on one issue, from request to merge.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::FailureClass;
+use crate::ids::{AssignmentId, CommitId, IssueRef, MachineName, Timestamp};
+
+/// What an assignment is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AssignmentKind {
+    /// Solve the issue on a branch of its own.
+    Work,
+}
+
+/// How far the coordinator takes an assignment by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Goal {
+    /// The worker runs; a person does the rest.
+    Worked,
+    /// The branch is tested as well.
+    Tested,
+    /// The branch is tested and, once its gates hold, merged.
+    Merged,
+}
+
+/// The globs that a worker may and may not change; an empty `allowed` means "anything".
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileScope {
+    /// Globs relative to the root of the repository.
+    pub allowed: Vec<String>,
+    /// Globs relative to the root of the repository.
+    pub forbidden: Vec<String>,
+}
+
+/// Where an assignment stands. `stuck` and `unreachable` are facts beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AssignmentState {
+    /// It claims its issue and waits for files, slots or upstream work.
+    Waiting,
+    /// Written down; the agent has not answered for it yet.
+    Requested,
+    /// The agent has accepted it; its worker runs or is about to.
+    Running,
+    /// The worker ended well.
+    Done,
+    /// The worker ended otherwise, or could not be started.
+    Failed,
+    /// A person stopped it.
+    Cancelled,
+    /// Its agent says that it never heard of it, after having accepted it.
+    Lost,
+}
+
+impl AssignmentState {
+    /// Whether the assignment still claims its issue: nothing else may be dispatched for it.
+    #[must_use]
+    pub const fn is_active(self) -> bool {
+        match self {
+            Self::Waiting | Self::Requested | Self::Running => true,
+            Self::Done | Self::Failed | Self::Cancelled | Self::Lost => false,
+        }
+    }
+
+    /// Whether it takes one of its machine's slots.
+    #[must_use]
+    pub const fn takes_slot(self) -> bool {
+        matches!(self, Self::Requested | Self::Running)
+    }
+
+    /// The word for it in tables and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Requested => "requested",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// How a worker ended, as its agent reported it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkerEnd {
+    /// Done, failed or cancelled.
+    pub result: WorkerResult,
+    /// The exit code of the process; `None` when a signal ended it or it never started.
+    pub exit_code: Option<i32>,
+    /// Why it failed, in one line; untrusted text.
+    pub error: Option<String>,
+    /// The branch that holds its commits; `None` when it made none.
+    pub branch: Option<String>,
+    /// The tip of that branch.
+    pub head: Option<CommitId>,
+    /// The commit that the work started from.
+    pub base: Option<CommitId>,
+    /// How many commits it made.
+    pub commits: u32,
+    /// Whether the branch reached the remote.
+    pub pushed: bool,
+    /// Where uncommitted files were saved, e.g. `refs/coord/wip/<id>`.
+    pub wip_ref: Option<String>,
+    /// Paths that the commits changed, relative to the root of the repository.
+    pub files: Vec<String>,
+    /// US dollars.
+    pub cost_usd: f64,
+    /// Model turns.
+    pub turns: u32,
+    /// The question that it is stuck on, from its own words.
+    pub stuck: Option<String>,
+}
+
+/// The three ways in which a worker can end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkerResult {
+    /// Exit 0, and its last result is not an error.
+    Done,
+    /// Anything else, with the class of the failure.
+    Failed(FailureClass),
+    /// A person stopped it. Nothing was published.
+    Cancelled,
+}
+
+/// A test result, for one commit only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestVerdict {
+    /// The commit that was tested.
+    pub head: CommitId,
+    /// The result.
+    pub result: TestResult,
+    /// One line: the command's last words, or the person's reason.
+    pub note: String,
+    /// When it was recorded.
+    pub at: Timestamp,
+}
+
+/// Passed, failed, or deliberately not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TestResult {
+    /// Green.
+    Passed,
+    /// Red.
+    Failed,
+    /// A person, or the lack of a test command, decided that none is needed.
+    Skipped,
+}
+
+/// How a branch becomes part of its base.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MergeMethod {
+    /// The commits again on top of the base.
+    Rebase,
+    /// One commit.
+    #[default]
+    Squash,
+    /// A merge commit with two parents.
+    Merge,
+}
+
+/// The place of an assignment in the merge queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergeEntry {
+    /// Where it stands.
+    pub state: MergeState,
+    /// How it is to be merged.
+    pub method: MergeMethod,
+    /// A person's order: lower first, before anything else; `None` comes after every `Some`.
+    pub order: Option<u32>,
+    /// Since when it has been queued.
+    pub queued_at: Timestamp,
+    /// How often a merge was tried; part of the effect's key.
+    pub attempt: u32,
+}
+
+/// Where a merge entry stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum MergeState {
+    /// It waits for its gates or its turn.
+    Queued,
+    /// The forge was asked.
+    Merging,
+    /// In the base branch as `commit`.
+    Merged {
+        /// The commit on the base branch that holds the work.
+        commit: CommitId,
+    },
+    /// It does not merge with the base at `base`; tried again when the base moves.
+    Conflict {
+        /// The tip of the base when it was tried.
+        base: CommitId,
+        /// The paths in conflict.
+        paths: Vec<String>,
+    },
+    /// The forge refused for a reason that a person has to look at.
+    Refused {
+        /// In the forge's words.
+        reason: String,
+    },
+}
+
+/// One worker's job. Everything that cannot be derived from something else.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// Chosen by the coordinator; the idempotency key of its dispatch.
+    pub id: AssignmentId,
+    /// What it is for.
+    pub kind: AssignmentKind,
+    /// The issue that it works on.
+    pub issue: IssueRef,
+    /// The title of the issue when it was requested.
+    pub title: String,
+    /// What the worker is asked to do: the person's briefing, else the issue's body.
+    pub briefing: String,
+    /// Where it runs.
+    pub machine: MachineName,
+    /// A person chose the machine; otherwise it may start on another one than it waits for.
+    pub pinned: bool,
+    /// The model alias or name; `None` leaves it to the worker.
+    pub model: Option<String>,
+    /// What it declared to change.
+    pub scope: FileScope,
+    /// What it was seen to change: paths relative to the root of the repository.
+    pub observed: BTreeSet<String>,
+    /// How far the coordinator takes it.
+    pub goal: Goal,
+    /// The branch that it works on.
+    pub branch: String,
+    /// Overlaps and upstream work were waived by a person.
+    pub waived: Waivers,
+    /// Where it stands.
+    pub state: AssignmentState,
+    /// When it was requested.
+    pub requested_at: Timestamp,
+    /// When its worker started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// A person asked for it to stop.
+    pub stop_requested: bool,
+    /// The question that it is stuck on.
+    pub stuck: Option<String>,
+    /// How its worker ended.
+    pub end: Option<WorkerEnd>,
+    /// How often a test of its branch was requested; part of the effect's key.
+    pub test_runs: u32,
+    /// The last test verdict; it counts for its own commit only.
+    pub verdict: Option<TestVerdict>,
+    /// Its place in the merge queue.
+    pub merge: Option<MergeEntry>,
+}
+
+/// Rules that a person set aside for one dispatch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waivers {
+    /// Dispatch although files overlap with active work.
+    pub allow_overlap: bool,
+    /// Dispatch although an upstream repository has active work.
+    pub ignore_deps: bool,
+    /// Dispatch although the forge could not be asked for existing branches.
+    pub accept_unknown: bool,
+}
+
+/// What an ended assignment left to be tested and merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deliverable<'a> {
+    /// The branch that holds the commits.
+    pub branch: &'a str,
+    /// Its tip.
+    pub head: &'a CommitId,
+}
+
+impl WorkerEnd {
+    /// The end of an assignment whose agent never reported one.
+    #[must_use]
+    pub const fn unreported(result: WorkerResult, error: Option<String>) -> Self {
+        Self {
+            result,
+            exit_code: None,
+            error,
+            branch: None,
+            head: None,
+            base: None,
+            commits: 0,
+            pushed: false,
+            wip_ref: None,
+            files: Vec::new(),
+            cost_usd: 0.0,
+            turns: 0,
+            stuck: None,
+        }
+    }
+
+    /// The branch and its tip; `None` when nothing was committed.
+    #[must_use]
+    pub fn deliverable(&self) -> Option<Deliverable<'_>> {
+        let (branch, head) = (self.branch.as_deref()?, self.head.as_ref()?);
+        Some(Deliverable { branch, head })
+    }
+}
+
+impl TestResult {
+    /// Whether the test gate lets it pass.
+    #[must_use]
+    pub const fn is_good(self) -> bool {
+        match self {
+            Self::Passed | Self::Skipped => true,
+            Self::Failed => false,
+        }
+    }
+}
+
+impl Assignment {
+    /// What it left to be tested and merged, once it has ended.
+    #[must_use]
+    pub fn deliverable(&self) -> Option<Deliverable<'_>> {
+        self.end.as_ref()?.deliverable()
+    }
+
+    /// The last verdict, provided that it was given for the head that the assignment has now.
+    #[must_use]
+    pub fn verdict_for_head(&self) -> Option<&TestVerdict> {
+        let head = self.deliverable()?.head;
+        self.verdict.as_ref().filter(|it| it.head == *head)
+    }
+
+    /// Whether it waits in the merge queue or is being merged.
+    #[must_use]
+    pub fn is_in_merge_queue(&self) -> bool {
+        match self.merge.as_ref().map(|entry| &entry.state) {
+            Some(MergeState::Queued | MergeState::Merging) => true,
+            Some(
+                MergeState::Merged { .. }
+                | MergeState::Conflict { .. }
+                | MergeState::Refused { .. },
+            )
+            | None => false,
+        }
+    }
+
+    /// The commit on the base branch that holds its work, once it is merged.
+    #[must_use]
+    pub fn merged_as(&self) -> Option<&CommitId> {
+        match &self.merge.as_ref()?.state {
+            MergeState::Merged { commit } => Some(commit),
+            MergeState::Queued
+            | MergeState::Merging
+            | MergeState::Conflict { .. }
+            | MergeState::Refused { .. } => None,
+        }
+    }
+
+    /// Whether its files are its own for now: nothing that overlaps with them is dispatched.
+    #[must_use]
+    pub fn holds_lease(&self) -> bool {
+        match self.state {
+            AssignmentState::Requested | AssignmentState::Running => true,
+            AssignmentState::Done => self.is_in_merge_queue() || self.is_on_its_way_to_merge(),
+            AssignmentState::Waiting
+            | AssignmentState::Failed
+            | AssignmentState::Cancelled
+            | AssignmentState::Lost => false,
+        }
+    }
+
+    /// Whether nothing else may be dispatched for its issue: it is at work, its work is on the
+    /// way into the base branch, or it has just got there and the issue is about to be closed.
+    #[must_use]
+    pub fn claims_issue(&self) -> bool {
+        self.state.is_active() || self.holds_lease() || self.merged_as().is_some()
+    }
+
+    /// Whether the coordinator goes on with it by itself now that its worker has ended well.
+    #[must_use]
+    pub fn is_automated(&self, goal: Goal) -> bool {
+        self.state == AssignmentState::Done
+            && self.goal >= goal
+            && !self.stop_requested
+            && self.deliverable().is_some()
+    }
+
+    fn is_on_its_way_to_merge(&self) -> bool {
+        let failed_its_tests = self
+            .verdict_for_head()
+            .is_some_and(|verdict| !verdict.result.is_good());
+        self.is_automated(Goal::Merged) && self.merge.is_none() && !failed_its_tests
+    }
+}

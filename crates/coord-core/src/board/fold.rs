@@ -1,0 +1,170 @@
+//! How each event changes the board.
+
+use crate::assignment::{
+    Assignment, AssignmentState, MergeEntry, MergeMethod, MergeState, WorkerEnd, WorkerResult,
+};
+use crate::board::Board;
+use crate::event::{BoardEvent, Recorded};
+use crate::ids::{AssignmentId, EffectKey, Timestamp};
+use crate::key::EffectKind;
+
+impl Board {
+    /// Folds one event. Total: an event that does not fit changes nothing but `seq`.
+    pub fn apply(&mut self, recorded: &Recorded) {
+        self.seq = recorded.seq;
+        let at = recorded.at;
+        match &recorded.event {
+            BoardEvent::Refused { .. } | BoardEvent::IssueClosed { .. } => {}
+            BoardEvent::AssignmentWaits { assignment, .. } => {
+                self.put(assignment, AssignmentState::Waiting);
+            }
+            BoardEvent::AssignmentRequested { assignment } => {
+                self.put(assignment, AssignmentState::Requested);
+            }
+            BoardEvent::AssignmentAccepted { id } => self.with(id, Assignment::accepted),
+            BoardEvent::WorkerStarted { id, at } => self.with(id, |it| it.started_at = Some(*at)),
+            BoardEvent::FilesObserved { id, paths } => {
+                self.with(id, |it| it.observed.extend(paths.iter().cloned()));
+            }
+            BoardEvent::OverlapObserved { id, other, path } => {
+                let (first, second) = (id.min(other), id.max(other));
+                self.overlaps_seen
+                    .insert((first.clone(), second.clone(), path.clone()));
+            }
+            BoardEvent::WorkerStuck { id, question } => {
+                self.with(id, |it| it.stuck = Some(question.clone()));
+            }
+            BoardEvent::RateLimited { machine, resets_at } => {
+                let facts = self.machines.entry(machine.clone()).or_default();
+                facts.limited_until = Some(*resets_at);
+            }
+            BoardEvent::StopRequested { id } => self.with(id, |it| it.stop_requested = true),
+            BoardEvent::AssignmentEnded { id, at: ended, end } => {
+                self.end(id, *ended, end, at.day());
+            }
+            BoardEvent::AssignmentLost { id } => self.with(id, |it| {
+                it.state = AssignmentState::Lost;
+                it.finished_at = Some(at);
+            }),
+            BoardEvent::AgentSilent { machine, .. } => {
+                let facts = self.machines.entry(machine.clone()).or_default();
+                facts.silent_since = Some(at);
+            }
+            BoardEvent::AgentBack { machine } => {
+                let facts = self.machines.entry(machine.clone()).or_default();
+                facts.silent_since = None;
+            }
+            BoardEvent::TestStarted { id } => {
+                self.with(id, |it| it.test_runs = it.test_runs.saturating_add(1));
+            }
+            BoardEvent::TestRecorded { id, verdict } => {
+                self.with(id, |it| it.verdict = Some(verdict.clone()));
+            }
+            BoardEvent::MergeQueued { id, method, order } => {
+                self.with(id, |it| it.queued(*method, *order, at));
+            }
+            BoardEvent::MergeStarted { id } => self.with_merge(id, |entry| {
+                entry.attempt = entry.attempt.saturating_add(1);
+                entry.state = MergeState::Merging;
+            }),
+            BoardEvent::Merged { id, commit } => self.with_merge(id, |entry| {
+                let commit = commit.clone();
+                entry.state = MergeState::Merged { commit };
+            }),
+            BoardEvent::MergeConflicted { id, base, paths } => self.with_merge(id, |entry| {
+                let (base, paths) = (base.clone(), paths.clone());
+                entry.state = MergeState::Conflict { base, paths };
+            }),
+            BoardEvent::MergeRefused { id, reason } => self.with_merge(id, |entry| {
+                let reason = reason.clone();
+                entry.state = MergeState::Refused { reason };
+            }),
+            BoardEvent::EffectQueued {
+                key,
+                id,
+                not_before,
+            } => self.open(key, id, at.max(not_before.unwrap_or(at))),
+            BoardEvent::EffectSettled { key, .. } => {
+                self.open_effects.remove(key);
+            }
+            BoardEvent::AssignmentArchived { id } => self.archive(id),
+        }
+    }
+
+    fn with(&mut self, id: &AssignmentId, change: impl FnOnce(&mut Assignment)) {
+        if let Some(assignment) = self.assignments.get_mut(id) {
+            change(assignment);
+        }
+    }
+
+    fn with_merge(&mut self, id: &AssignmentId, change: impl FnOnce(&mut MergeEntry)) {
+        self.with(id, |it| {
+            if let Some(entry) = &mut it.merge {
+                change(entry);
+            }
+        });
+    }
+
+    fn put(&mut self, assignment: &Assignment, state: AssignmentState) {
+        let mut assignment = assignment.clone();
+        assignment.state = state;
+        self.assignments.insert(assignment.id.clone(), assignment);
+    }
+
+    fn end(&mut self, id: &AssignmentId, ended: Timestamp, end: &WorkerEnd, day: i64) {
+        let Some(assignment) = self.assignments.get_mut(id) else {
+            return;
+        };
+        assignment.state = match end.result {
+            WorkerResult::Done => AssignmentState::Done,
+            WorkerResult::Failed(_) => AssignmentState::Failed,
+            WorkerResult::Cancelled => AssignmentState::Cancelled,
+        };
+        assignment.finished_at = Some(ended);
+        assignment.end = Some(end.clone());
+        // By the day of this log, not of the agent's clock, which may be anything.
+        *self.cost_by_day.entry(day).or_default() += end.cost_usd;
+        if let Some((&last, _)) = self.cost_by_day.last_key_value() {
+            self.cost_by_day.retain(|day, _| *day >= last - 1);
+        }
+    }
+
+    fn open(&mut self, key: &EffectKey, id: &AssignmentId, due: Timestamp) {
+        self.open_effects.insert(key.clone(), id.clone());
+        if EffectKind::of(key) != Some(EffectKind::Dispatch) {
+            return;
+        }
+        if let Some(assignment) = self.assignments.get(id) {
+            let machine = assignment.machine.clone();
+            self.machines.entry(machine).or_default().last_dispatch_at = Some(due);
+        }
+    }
+
+    fn archive(&mut self, id: &AssignmentId) {
+        self.assignments.remove(id);
+        self.overlaps_seen
+            .retain(|(one, other, _)| one != id && other != id);
+    }
+}
+
+impl Assignment {
+    fn accepted(&mut self) {
+        if self.state == AssignmentState::Requested {
+            self.state = AssignmentState::Running;
+        }
+    }
+
+    fn queued(&mut self, method: MergeMethod, order: Option<u32>, at: Timestamp) {
+        let since = match &self.merge {
+            Some(entry) if entry.state == MergeState::Queued => entry.queued_at,
+            Some(_) | None => at,
+        };
+        self.merge = Some(MergeEntry {
+            state: MergeState::Queued,
+            method,
+            order,
+            queued_at: since,
+            attempt: self.merge.as_ref().map_or(0, |entry| entry.attempt),
+        });
+    }
+}

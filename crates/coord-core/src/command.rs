@@ -1,0 +1,270 @@
+//! What somebody wants, what the answer is, and why it was refused.
+
+use serde::{Deserialize, Serialize};
+
+use crate::assignment::{
+    AssignmentKind, FileScope, Goal, MergeMethod, TestResult, Waivers, WorkerEnd,
+};
+use crate::effect::{EffectRequest, Outcome};
+use crate::event::BoardEvent;
+use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, RepoName, Timestamp};
+use crate::issue::Issue;
+
+/// Everything that can change the board.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "command")]
+pub enum Command {
+    /// Put a worker on an issue.
+    Assign(Box<AssignRequest>),
+    /// Stop a worker, or withdraw an assignment that waits.
+    Stop {
+        /// The assignment to stop.
+        id: AssignmentId,
+    },
+    /// Test the branch of a finished assignment.
+    Test {
+        /// The assignment to test.
+        id: AssignmentId,
+    },
+    /// A person's test verdict, for the head that the assignment has now.
+    RecordVerdict {
+        /// The assignment that it is for.
+        id: AssignmentId,
+        /// Passed, failed or skipped.
+        result: TestResult,
+        /// The reason, for people.
+        note: String,
+    },
+    /// Put finished assignments into the merge queue and merge what may be merged.
+    Merge {
+        /// Which ones; empty means every finished assignment with commits that is not merged.
+        ids: Vec<AssignmentId>,
+        /// Only those of this repository.
+        repo: Option<RepoName>,
+        /// How to merge.
+        method: MergeMethod,
+        /// Whether `ids` is also the order of merging.
+        ordered: bool,
+    },
+    /// An agent's word about one of its assignments.
+    Report {
+        /// The agent.
+        machine: MachineName,
+        /// The assignment.
+        id: AssignmentId,
+        /// What it said.
+        report: AgentReport,
+    },
+    /// Nobody could reach the agent just now.
+    AgentUnreachable {
+        /// The agent.
+        machine: MachineName,
+        /// Why, for people.
+        error: String,
+    },
+    /// The agent answered.
+    AgentReachable {
+        /// The agent.
+        machine: MachineName,
+    },
+    /// What came of an effect.
+    Outcome {
+        /// The key of the effect.
+        key: EffectKey,
+        /// What came of it.
+        outcome: Outcome,
+    },
+    /// Time has passed: start what has waited for it.
+    Tick,
+}
+
+/// What a person asks for with `coord assign`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AssignRequest {
+    /// A fresh id.
+    pub id: AssignmentId,
+    /// What the assignment is for.
+    pub kind: AssignmentKind,
+    /// Where to run it; `None` lets `decide` choose the machine with the most free slots.
+    pub machine: Option<MachineName>,
+    /// The repository.
+    pub repo: RepoName,
+    /// The issue as the forge has it now.
+    pub issue: Issue,
+    /// The model, before label and default.
+    pub model: Option<String>,
+    /// What to do; `None` means what the issue says.
+    pub briefing: Option<String>,
+    /// Declared globs.
+    pub scope: FileScope,
+    /// What the forge says about existing work on the issue.
+    pub evidence: ClaimEvidence,
+    /// Whether it may wait for what stands in its way.
+    pub when_blocked: WhenBlocked,
+    /// Rules that the person sets aside.
+    pub waivers: Waivers,
+    /// How far the coordinator takes it.
+    pub goal: Goal,
+}
+
+/// What to do with an assignment that cannot start now but could later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenBlocked {
+    /// Refuse it.
+    Refuse,
+    /// Keep it as `waiting` and start it when nothing stands in its way any more.
+    Wait,
+}
+
+/// What the forge says about branches `issue-N-*`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimEvidence {
+    /// The branches on the forge whose work is not merged and whose pull request is not closed.
+    Branches(Vec<String>),
+    /// The forge could not be asked.
+    Unknown {
+        /// Why, for people.
+        error: String,
+    },
+}
+
+/// An agent's word about one of its assignments.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "report")]
+pub enum AgentReport {
+    /// The worker runs.
+    Started {
+        /// Since when.
+        at: Timestamp,
+        /// The commit that it started from.
+        base: Option<CommitId>,
+    },
+    /// The worker was seen to change these paths.
+    Files {
+        /// Relative to the root of the repository.
+        paths: Vec<String>,
+    },
+    /// The worker says that it is stuck.
+    Stuck {
+        /// Its question.
+        question: String,
+    },
+    /// The account of the machine has hit a usage limit.
+    RateLimited {
+        /// Until when.
+        resets_at: Timestamp,
+    },
+    /// The worker has ended.
+    Finished {
+        /// When.
+        at: Timestamp,
+        /// How.
+        end: Box<WorkerEnd>,
+    },
+    /// The agent answered and does not know the assignment.
+    Unknown,
+}
+
+/// The answer of `decide`.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "a decision that is not stored never happened"]
+pub struct Decision {
+    /// What happened, in order; may be empty.
+    pub events: Vec<BoardEvent>,
+    /// What has to be done now.
+    pub effects: Vec<EffectRequest>,
+    /// What was refused; the events then hold nothing but the record of the refusal.
+    pub refusal: Option<Refusal>,
+}
+
+/// A refusal is data: what was refused, by which rule, and what would change it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{why}")]
+pub struct Refusal {
+    /// The rule.
+    pub rule: Rule,
+    /// The issue that it is about, where there is one.
+    pub issue: Option<IssueRef>,
+    /// The assignment that it is about, or that stands in the way.
+    pub assignment: Option<AssignmentId>,
+    /// One sentence for people: lower case, no final period.
+    pub why: String,
+    /// What would change it, for people.
+    pub hint: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal by `rule` for the reason `why`.
+    #[must_use]
+    pub fn new(rule: Rule, why: impl Into<String>) -> Self {
+        Self {
+            rule,
+            issue: None,
+            assignment: None,
+            why: why.into(),
+            hint: None,
+        }
+    }
+
+    /// Says which issue it is about.
+    #[must_use]
+    pub fn of_issue(mut self, issue: &IssueRef) -> Self {
+        self.issue = Some(issue.clone());
+        self
+    }
+
+    /// Says which assignment it is about, or which one stands in the way.
+    #[must_use]
+    pub fn of_assignment(mut self, id: &AssignmentId) -> Self {
+        self.assignment = Some(id.clone());
+        self
+    }
+
+    /// Says what would change it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// The rule that refused something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// Machine, repository or model is not in the configuration, or they do not go together.
+    Configuration,
+    /// No assignment has this id.
+    UnknownAssignment,
+    /// The issue is closed.
+    IssueClosed,
+    /// Somebody already works on the issue.
+    Claimed,
+    /// The forge could not be asked whether somebody already works on the issue.
+    ClaimUnknown,
+    /// An upstream repository has active work.
+    Dependency,
+    /// Files overlap with active work.
+    FileOverlap,
+    /// Every slot is taken.
+    Slots,
+    /// A budget is used up.
+    Budget,
+    /// The assignment is not in a state that allows it.
+    State,
+    /// A gate does not hold.
+    Gate,
+}
+
+impl Rule {
+    /// Whether waiting can help.
+    #[must_use]
+    pub const fn may_pass(self) -> bool {
+        matches!(
+            self,
+            Self::Dependency | Self::FileOverlap | Self::Slots | Self::Budget
+        )
+    }
+}

@@ -1,0 +1,77 @@
+//! The decisions: what a command does to the board, and what has to be done outside.
+//!
+//! One file per family of commands. Each works on a [`Draft`], which applies what it emits at
+//! once, so that a later step sees the board as it will be.
+
+mod assign;
+mod draft;
+mod end;
+mod merge;
+mod outcome;
+mod promote;
+mod report;
+mod stop;
+mod test;
+
+use crate::board::Board;
+use crate::command::{Command, Decision, Refusal};
+use crate::event::BoardEvent;
+use crate::ids::Timestamp;
+use crate::policy::Policy;
+use draft::Draft;
+
+/// What a command leads to: events and effects, or a refusal and nothing but its record.
+///
+/// Pure and total: no clock, no randomness, no panic whatever the board and the command are. A
+/// word of an agent or an outcome that comes twice changes nothing the second time.
+pub fn decide(board: &Board, policy: &Policy, command: &Command, now: Timestamp) -> Decision {
+    let mut draft = Draft::new(board, policy, now);
+    match carry_out(&mut draft, command) {
+        Ok(()) => {
+            promote::promote(&mut draft);
+            draft.finish()
+        }
+        Err(refusal) => Decision {
+            events: vec![BoardEvent::Refused {
+                refusal: refusal.clone(),
+            }],
+            effects: Vec::new(),
+            refusal: Some(refusal),
+        },
+    }
+}
+
+fn carry_out(draft: &mut Draft<'_>, command: &Command) -> Result<(), Refusal> {
+    match command {
+        Command::Assign(request) => return assign::assign(draft, request),
+        Command::Stop { id } => return stop::stop(draft, id),
+        Command::Test { id } => return test::request(draft, id),
+        Command::RecordVerdict { id, result, note } => {
+            return test::record_by_hand(draft, id, *result, note);
+        }
+        Command::Merge {
+            ids,
+            repo,
+            method,
+            ordered,
+        } => {
+            let wish = merge::Wish {
+                ids,
+                repo: repo.as_ref(),
+                method: *method,
+                ordered: *ordered,
+            };
+            return merge::enqueue(draft, &wish);
+        }
+        Command::Report {
+            machine,
+            id,
+            report,
+        } => report::hear(draft, machine, id, report),
+        Command::AgentUnreachable { machine, error } => report::silent(draft, machine, error),
+        Command::AgentReachable { machine } => report::back(draft, machine),
+        Command::Outcome { key, outcome } => outcome::settle(draft, key, outcome),
+        Command::Tick => {}
+    }
+    Ok(())
+}

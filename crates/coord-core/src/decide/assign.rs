@@ -1,0 +1,195 @@
+//! Putting a worker on an issue: the claim, and what may stand in the way of the start.
+
+use std::collections::BTreeSet;
+
+use super::draft::Draft;
+use super::promote;
+use crate::assignment::{Assignment, AssignmentState};
+use crate::command::{AssignRequest, ClaimEvidence, Refusal, Rule, WhenBlocked};
+use crate::event::BoardEvent;
+use crate::ids::{IssueRef, MachineName};
+use crate::issue::{IssueState, branch_name};
+use crate::ladder;
+use crate::obstacle::obstacle;
+use crate::placement;
+
+pub(super) fn assign(draft: &mut Draft<'_>, request: &AssignRequest) -> Result<(), Refusal> {
+    let issue = IssueRef {
+        repo: request.repo.clone(),
+        number: request.issue.number,
+    };
+    if let Some(earlier) = draft.board().assignments.get(&request.id) {
+        return asked_again(earlier, &issue);
+    }
+    let machine = machine(draft, request, &issue)?;
+    open(request, &issue)?;
+    unclaimed(draft, &issue)?;
+    no_foreign_branch(draft, request, &issue)?;
+
+    let assignment = assignment(draft, request, issue, machine);
+    match obstacle(draft.board(), draft.policy, &assignment, draft.now) {
+        None => promote::start(draft, assignment),
+        Some(why) if request.when_blocked == WhenBlocked::Wait && why.rule.may_pass() => {
+            draft.emit(BoardEvent::AssignmentWaits {
+                assignment: Box::new(assignment),
+                why,
+            });
+        }
+        Some(refusal) => return Err(refusal),
+    }
+    Ok(())
+}
+
+/// The same command twice, as after a crash, is one assignment.
+fn asked_again(earlier: &Assignment, issue: &IssueRef) -> Result<(), Refusal> {
+    if earlier.issue == *issue {
+        return Ok(());
+    }
+    let why = format!("the id {} belongs to {}", earlier.id, earlier.issue);
+    Err(Refusal::new(Rule::State, why)
+        .of_issue(issue)
+        .of_assignment(&earlier.id))
+}
+
+fn machine(
+    draft: &Draft<'_>,
+    request: &AssignRequest,
+    issue: &IssueRef,
+) -> Result<MachineName, Refusal> {
+    let refuse = |why: String| Refusal::new(Rule::Configuration, why).of_issue(issue);
+    let (policy, repo) = (draft.policy, &request.repo);
+    if !policy.repos.contains_key(repo) {
+        let refusal = refuse(format!("no repository is called {repo}"));
+        return Err(refusal.hint("`coord config` lists the repositories"));
+    }
+    let Some(name) = &request.machine else {
+        let best = placement::best_machine(draft.board(), policy, repo, draft.now);
+        return best.cloned().ok_or_else(|| {
+            refuse(format!("no machine may work on {repo}")).hint("add it to `repos` of a machine")
+        });
+    };
+    let Some(machine) = policy.machines.get(name) else {
+        let refusal = refuse(format!("no machine is called {name}"));
+        return Err(refusal.hint("`coord config` lists the machines"));
+    };
+    if machine.repos.contains(repo) {
+        Ok(name.clone())
+    } else {
+        let refusal = refuse(format!("{name} may not work on {repo}"));
+        Err(refusal.hint("add the repository to `repos` of the machine"))
+    }
+}
+
+fn open(request: &AssignRequest, issue: &IssueRef) -> Result<(), Refusal> {
+    match request.issue.state {
+        IssueState::Open => Ok(()),
+        IssueState::Closed => {
+            let refusal = Refusal::new(Rule::IssueClosed, format!("{issue} is closed"));
+            Err(refusal.of_issue(issue).hint("open it again first"))
+        }
+    }
+}
+
+fn unclaimed(draft: &Draft<'_>, issue: &IssueRef) -> Result<(), Refusal> {
+    let claim = draft.board().of_issue(issue).find(|it| it.claims_issue());
+    let Some(first) = claim else {
+        return Ok(());
+    };
+    let (what, hint) = if first.state.is_active() {
+        (
+            first.state.as_str(),
+            format!("`coord stop {}` first", first.id),
+        )
+    } else if first.merged_as().is_some() {
+        ("merged", "its issue is about to be closed".to_owned())
+    } else {
+        let hint = format!("`coord why {issue}` says what it waits for");
+        ("done and on its way to the merge", hint)
+    };
+    let why = format!(
+        "{issue} is claimed by assignment {} on {}, which is {what}",
+        first.id, first.machine
+    );
+    Err(Refusal::new(Rule::Claimed, why)
+        .of_issue(issue)
+        .of_assignment(&first.id)
+        .hint(hint))
+}
+
+fn no_foreign_branch(
+    draft: &Draft<'_>,
+    request: &AssignRequest,
+    issue: &IssueRef,
+) -> Result<(), Refusal> {
+    match &request.evidence {
+        ClaimEvidence::Unknown { .. } if request.waivers.accept_unknown => Ok(()),
+        ClaimEvidence::Unknown { error } => {
+            let why = format!("whether somebody else works on {issue} is unknown: {error}");
+            let refusal = Refusal::new(Rule::ClaimUnknown, why).of_issue(issue);
+            Err(refusal.hint("try again, or confirm that nobody does"))
+        }
+        ClaimEvidence::Branches(branches) => {
+            let ours: BTreeSet<&str> = draft
+                .board()
+                .of_issue(issue)
+                .flat_map(branches_of)
+                .collect();
+            match branches.iter().find(|name| !ours.contains(name.as_str())) {
+                None => Ok(()),
+                Some(foreign) => {
+                    let why =
+                        format!("{issue} is claimed by the branch {foreign}, which is not ours");
+                    let refusal = Refusal::new(Rule::Claimed, why).of_issue(issue);
+                    Err(refusal.hint("merge or delete the branch first"))
+                }
+            }
+        }
+    }
+}
+
+/// The branch that it was given, and the one that its agent says it used.
+fn branches_of(it: &Assignment) -> impl Iterator<Item = &str> {
+    let reported = it.deliverable().map(|work| work.branch);
+    std::iter::once(it.branch.as_str()).chain(reported)
+}
+
+fn assignment(
+    draft: &Draft<'_>,
+    request: &AssignRequest,
+    issue: IssueRef,
+    machine: MachineName,
+) -> Assignment {
+    let wanted = &request.issue;
+    let candidates = [request.briefing.as_deref(), Some(&wanted.body)];
+    let briefing = candidates
+        .into_iter()
+        .flatten()
+        .find(|text| !text.trim().is_empty())
+        .unwrap_or(&wanted.title);
+    let models = &draft.policy.models;
+    Assignment {
+        id: request.id.clone(),
+        kind: request.kind,
+        title: wanted.title.clone(),
+        briefing: briefing.to_owned(),
+        machine,
+        pinned: request.machine.is_some(),
+        model: ladder::choose(models, request.model.as_deref(), &wanted.labels),
+        scope: request.scope.clone(),
+        observed: BTreeSet::new(),
+        goal: request.goal,
+        branch: branch_name(issue.number, &wanted.title),
+        issue,
+        waived: request.waivers,
+        state: AssignmentState::Waiting,
+        requested_at: draft.now,
+        started_at: None,
+        finished_at: None,
+        stop_requested: false,
+        stuck: None,
+        end: None,
+        test_runs: 0,
+        verdict: None,
+        merge: None,
+    }
+}

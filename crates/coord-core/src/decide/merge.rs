@@ -1,0 +1,224 @@
+//! The merge queue: what enters it, what starts, and what follows once work is in the base branch.
+
+use std::collections::BTreeSet;
+
+use super::draft::Draft;
+use crate::assignment::{Assignment, AssignmentState, MergeEntry, MergeMethod, MergeState};
+use crate::command::{Refusal, Rule};
+use crate::comment;
+use crate::effect::Effect;
+use crate::event::BoardEvent;
+use crate::gates;
+use crate::ids::{AssignmentId, CommitId, RepoName};
+use crate::key::{self, EffectKind};
+use crate::policy::Gate;
+
+/// What a person wants merged, and how.
+pub(super) struct Wish<'a> {
+    pub(super) ids: &'a [AssignmentId],
+    pub(super) repo: Option<&'a RepoName>,
+    pub(super) method: MergeMethod,
+    pub(super) ordered: bool,
+}
+
+impl Wish<'_> {
+    fn includes(&self, it: &Assignment) -> bool {
+        self.repo.is_none_or(|repo| *repo == it.issue.repo)
+    }
+}
+
+/// Puts what the person named, or else everything that may be merged, into the queue.
+pub(super) fn enqueue(draft: &mut Draft<'_>, wish: &Wish<'_>) -> Result<(), Refusal> {
+    let ids = if wish.ids.is_empty() {
+        everything(draft, wish)?
+    } else {
+        named(draft, wish)?
+    };
+    let first = wish
+        .ordered
+        .then(|| last_order(draft).map_or(0, |last| last.saturating_add(1)));
+    for (place, id) in (0u32..).zip(ids) {
+        let order = match first {
+            Some(first) => Some(first.saturating_add(place)),
+            None => order_in_queue(draft, &id),
+        };
+        queue(draft, &id, wish.method, order);
+    }
+    Ok(())
+}
+
+/// Puts an assignment into the queue because that is its goal.
+pub(super) fn queue_by_itself(draft: &mut Draft<'_>, id: &AssignmentId) {
+    queue(draft, id, MergeMethod::default(), None);
+}
+
+/// Asks the forge to merge the entry whose turn it is.
+pub(super) fn start(draft: &mut Draft<'_>, id: &AssignmentId) {
+    draft.emit(BoardEvent::MergeStarted { id: id.clone() });
+    let Some(assignment) = draft.board().assignments.get(id) else {
+        return;
+    };
+    let (Some(entry), Some(work)) = (&assignment.merge, assignment.deliverable()) else {
+        return;
+    };
+    let key = key::merge(id, entry.attempt);
+    let effect = Effect::Merge {
+        id: id.clone(),
+        issue: assignment.issue.clone(),
+        title: assignment.title.clone(),
+        branch: work.branch.to_owned(),
+        head: work.head.clone(),
+        method: entry.method,
+    };
+    draft.enqueue(key, id, effect);
+}
+
+/// The work is in the base branch: its issue is closed, and what conflicted with the old base is
+/// tried on the new one.
+pub(super) fn landed(draft: &mut Draft<'_>, id: &AssignmentId, commit: &CommitId) {
+    draft.emit(BoardEvent::Merged {
+        id: id.clone(),
+        commit: commit.clone(),
+    });
+    let Some(assignment) = draft.board().assignments.get(id) else {
+        return;
+    };
+    let comment = comment::merged(assignment, commit);
+    let close = Effect::CloseIssue {
+        issue: assignment.issue.clone(),
+        commit: commit.clone(),
+    };
+    let conflicted = conflicted(draft, &assignment.issue.repo);
+    draft.enqueue(key::close(id), id, close);
+    draft.post(comment);
+    for (id, entry) in conflicted {
+        queue(draft, &id, entry.method, entry.order);
+    }
+}
+
+/// What conflicts in a repository, unless somebody else solves its issue by now.
+fn conflicted(draft: &Draft<'_>, repo: &RepoName) -> Vec<(AssignmentId, MergeEntry)> {
+    let board = draft.board();
+    let free = |it: &&Assignment| !board.of_issue(&it.issue).any(Assignment::claims_issue);
+    let entry = |it: &Assignment| {
+        let entry = it.merge.clone()?;
+        matches!(entry.state, MergeState::Conflict { .. }).then(|| (it.id.clone(), entry))
+    };
+    let all = board.assignments.values();
+    all.filter(|it| it.issue.repo == *repo)
+        .filter(free)
+        .filter_map(entry)
+        .collect()
+}
+
+fn queue(draft: &mut Draft<'_>, id: &AssignmentId, method: MergeMethod, order: Option<u32>) {
+    draft.emit(BoardEvent::MergeQueued {
+        id: id.clone(),
+        method,
+        order,
+    });
+}
+
+/// The order that a person gave to an entry that is in the queue already.
+fn order_in_queue(draft: &Draft<'_>, id: &AssignmentId) -> Option<u32> {
+    let assignment = draft.board().assignments.get(id)?;
+    let queued = assignment.is_in_merge_queue();
+    assignment.merge.as_ref().filter(|_| queued)?.order
+}
+
+fn last_order(draft: &Draft<'_>) -> Option<u32> {
+    let queued = draft.board().assignments.values();
+    queued
+        .filter(|it| it.is_in_merge_queue())
+        .filter_map(|it| it.merge.as_ref()?.order)
+        .max()
+}
+
+/// Everything that may be merged and is not queued. Nothing at all is refused: with the reason
+/// of the first that only lacks its test, where there is one.
+fn everything(draft: &Draft<'_>, wish: &Wish<'_>) -> Result<Vec<AssignmentId>, Refusal> {
+    let board = draft.board();
+    let candidates = board
+        .assignments
+        .values()
+        .filter(|it| wish.includes(it) && mergeable(it).is_ok() && !it.is_in_merge_queue());
+    let (mut ready, mut untested) = (Vec::new(), None);
+    for it in candidates {
+        match tested(draft, it) {
+            Ok(()) => ready.push(it.id.clone()),
+            Err(refusal) => untested = untested.or(Some(refusal)),
+        }
+    }
+    let queued = |it: &Assignment| wish.includes(it) && it.is_in_merge_queue();
+    match untested {
+        Some(refusal) if ready.is_empty() => Err(refusal),
+        None if ready.is_empty() && !board.assignments.values().any(queued) => {
+            let why = "no finished assignment has commits that are not merged";
+            Err(Refusal::new(Rule::State, why).hint("`coord status` shows what is at work"))
+        }
+        Some(_) | None => Ok(ready),
+    }
+}
+
+/// What the person named, each once. One that may not be merged refuses the whole wish.
+fn named(draft: &Draft<'_>, wish: &Wish<'_>) -> Result<Vec<AssignmentId>, Refusal> {
+    let mut seen = BTreeSet::new();
+    let mut ids = Vec::new();
+    for id in wish.ids.iter().filter(|id| seen.insert(*id)) {
+        let it = draft.assignment(id)?;
+        if !wish.includes(it) {
+            return Err(refuse(it, &format!("belongs to {}", it.issue.repo)));
+        }
+        mergeable(it)?;
+        tested(draft, it)?;
+        ids.push(id.clone());
+    }
+    Ok(ids)
+}
+
+/// Whether it is done, has commits, and is not being merged or merged.
+fn mergeable(it: &Assignment) -> Result<(), Refusal> {
+    if it.state != AssignmentState::Done {
+        return Err(refuse(it, &format!("is {}", it.state.as_str())));
+    }
+    if it.deliverable().is_none() {
+        return Err(refuse(it, "has no commits"));
+    }
+    match it.merge.as_ref().map(|entry| &entry.state) {
+        Some(MergeState::Merging) => Err(refuse(it, "is being merged")),
+        Some(MergeState::Merged { .. }) => Err(refuse(it, "is merged")),
+        Some(MergeState::Queued | MergeState::Conflict { .. } | MergeState::Refused { .. })
+        | None => Ok(()),
+    }
+}
+
+/// Whether the test gate, where there is one, holds: an entry that waits for a test that nobody
+/// asked for would wait for ever.
+fn tested(draft: &Draft<'_>, it: &Assignment) -> Result<(), Refusal> {
+    let statuses = gates::gates(draft.policy, it);
+    let closed = statuses
+        .into_iter()
+        .find(|status| status.gate == Gate::Test && !status.holds);
+    match closed {
+        None => Ok(()),
+        Some(status) => {
+            let (why, hint) = if draft.board().has_open(&it.id, EffectKind::Test) {
+                ("its test still runs", "wait")
+            } else {
+                (status.why.as_str(), "test")
+            };
+            let why = format!("assignment {} cannot be merged: {why}", it.id);
+            let refusal = Refusal::new(Rule::Gate, why)
+                .of_issue(&it.issue)
+                .of_assignment(&it.id)
+                .hint(format!("`coord {hint} {}`", it.id));
+            Err(refusal)
+        }
+    }
+}
+
+fn refuse(it: &Assignment, what: &str) -> Refusal {
+    Refusal::new(Rule::State, format!("assignment {} {what}", it.id))
+        .of_issue(&it.issue)
+        .of_assignment(&it.id)
+}

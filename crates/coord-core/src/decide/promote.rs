@@ -1,0 +1,116 @@
+//! What happens by itself after every command: finished issues leave the board, the merge whose
+//! turn it is starts, and so does every assignment that nothing stands in the way of any more.
+//!
+//! Doing it twice is the same as once: nothing that it does makes room for something else.
+
+use std::collections::BTreeSet;
+
+use super::draft::Draft;
+use super::merge;
+use crate::assignment::{Assignment, AssignmentState, FileScope};
+use crate::comment;
+use crate::effect::{DispatchSpec, Effect};
+use crate::event::BoardEvent;
+use crate::ids::{AssignmentId, IssueRef};
+use crate::key;
+use crate::lease;
+use crate::obstacle::obstacle;
+use crate::placement;
+use crate::queue;
+
+pub(super) fn promote(draft: &mut Draft<'_>) {
+    archive_solved(draft);
+    while let Some(next) = queue::next(draft.board(), draft.policy).map(|it| it.id.clone()) {
+        merge::start(draft, &next);
+    }
+    start_waiting(draft);
+}
+
+/// Takes every assignment of a solved issue off the board, the failed attempts too, once nothing
+/// is left to be done for any of them.
+fn archive_solved(draft: &mut Draft<'_>) {
+    let merged = draft.board().assignments.values();
+    let solved: BTreeSet<IssueRef> = merged
+        .filter(|it| it.merged_as().is_some())
+        .map(|it| it.issue.clone())
+        .collect();
+    for issue in solved {
+        let board = draft.board();
+        let over: Vec<AssignmentId> = board
+            .of_issue(&issue)
+            .filter(|it| !it.state.is_active() && !it.holds_lease())
+            .map(|it| it.id.clone())
+            .collect();
+        if over
+            .iter()
+            .all(|id| board.open_effects_of(id).next().is_none())
+        {
+            for id in over {
+                draft.emit(BoardEvent::AssignmentArchived { id });
+            }
+        }
+    }
+}
+
+fn start_waiting(draft: &mut Draft<'_>) {
+    let assignments = draft.board().assignments.values();
+    let mut waiting: Vec<Assignment> = assignments
+        .filter(|it| it.state == AssignmentState::Waiting)
+        .cloned()
+        .collect();
+    waiting.sort_by(|one, other| (one.requested_at, &one.id).cmp(&(other.requested_at, &other.id)));
+    for mut assignment in waiting {
+        let board = draft.board();
+        let repo = &assignment.issue.repo;
+        if !assignment.pinned
+            && let Some(best) = placement::best_machine(board, draft.policy, repo, draft.now)
+        {
+            assignment.machine = best.clone();
+        }
+        if obstacle(board, draft.policy, &assignment, draft.now).is_none() {
+            start(draft, assignment);
+        }
+    }
+}
+
+/// Claims slot and files for an assignment and has it dispatched.
+pub(super) fn start(draft: &mut Draft<'_>, assignment: Assignment) {
+    let board = draft.board();
+    let not_before = placement::not_before(board, draft.policy, &assignment.machine, draft.now);
+    let spec = dispatch_spec(draft, &assignment);
+    let briefing = comment::briefing(&assignment);
+    let id = assignment.id.clone();
+    draft.emit(BoardEvent::AssignmentRequested {
+        assignment: Box::new(assignment),
+    });
+    let effect = Effect::Dispatch(Box::new(spec));
+    draft.enqueue_for(key::dispatch(&id), &id, effect, not_before);
+    draft.post(briefing);
+}
+
+fn dispatch_spec(draft: &Draft<'_>, it: &Assignment) -> DispatchSpec {
+    let policy = draft.policy;
+    let mut scope: FileScope = it.scope.clone();
+    for glob in &policy.coordinator_only_files {
+        if !scope.forbidden.contains(glob) {
+            scope.forbidden.push(glob.clone());
+        }
+    }
+    let left = |limit: f64| (limit - draft.board().spent_on(&it.issue)).max(0.0);
+    let limits = [
+        policy.budgets.assignment_usd,
+        policy.budgets.issue_usd.map(left),
+    ];
+    DispatchSpec {
+        id: it.id.clone(),
+        machine: it.machine.clone(),
+        issue: it.issue.clone(),
+        title: it.title.clone(),
+        briefing: it.briefing.clone(),
+        scope,
+        do_not_touch: lease::do_not_touch(draft.board(), it),
+        branch: it.branch.clone(),
+        model: it.model.clone(),
+        max_budget_usd: limits.into_iter().flatten().reduce(f64::min),
+    }
+}

@@ -1,0 +1,215 @@
+//! What agents say, and that they say nothing.
+//!
+//! Every word may come twice, late, or from an agent that has nothing to do with the assignment.
+
+use super::draft::Draft;
+use super::end::end;
+use crate::assignment::{Assignment, AssignmentState, WorkerEnd};
+use crate::command::AgentReport;
+use crate::comment;
+use crate::effect::Outcome;
+use crate::event::BoardEvent;
+use crate::ids::{AssignmentId, MachineName, Timestamp};
+use crate::key::EffectKind;
+use crate::lease;
+
+/// More than any worker can cost.
+const MAX_COST_USD: f64 = 1e6;
+
+pub(super) fn hear(
+    draft: &mut Draft<'_>,
+    machine: &MachineName,
+    id: &AssignmentId,
+    report: &AgentReport,
+) {
+    let board = draft.board();
+    let Some(assignment) = board
+        .assignments
+        .get(id)
+        .filter(|it| it.machine == *machine)
+    else {
+        return;
+    };
+    let at_work = assignment.state.takes_slot();
+    match report {
+        AgentReport::RateLimited { resets_at } => limited(draft, machine, *resets_at),
+        AgentReport::Started { at, .. } if at_work => started(draft, id, *at),
+        AgentReport::Started { at, .. } => started_after_all(draft, id, *at),
+        AgentReport::Unknown if at_work => unknown(draft, id),
+        AgentReport::Files { paths } if at_work => {
+            accepted(draft, id);
+            files(draft, id, paths);
+        }
+        AgentReport::Stuck { question } if at_work => {
+            accepted(draft, id);
+            stuck(draft, id, question);
+        }
+        AgentReport::Finished { at, end: how } if at_work => {
+            accepted(draft, id);
+            files(draft, id, &how.files);
+            end(draft, id, *at, cleaned(how));
+        }
+        AgentReport::Files { .. }
+        | AgentReport::Stuck { .. }
+        | AgentReport::Finished { .. }
+        | AgentReport::Unknown => {}
+    }
+}
+
+/// Records that an agent cannot be reached: once per silence, and of its work nothing.
+pub(super) fn silent(draft: &mut Draft<'_>, machine: &MachineName, error: &str) {
+    let known = draft.policy.machines.contains_key(machine);
+    if known && silent_since(draft, machine).is_none() {
+        draft.emit(BoardEvent::AgentSilent {
+            machine: machine.clone(),
+            error: error.to_owned(),
+        });
+    }
+}
+
+pub(super) fn back(draft: &mut Draft<'_>, machine: &MachineName) {
+    if silent_since(draft, machine).is_some() {
+        draft.emit(BoardEvent::AgentBack {
+            machine: machine.clone(),
+        });
+    }
+}
+
+fn silent_since(draft: &Draft<'_>, machine: &MachineName) -> Option<Timestamp> {
+    draft.board().machines.get(machine)?.silent_since
+}
+
+/// Whatever an agent says of an assignment proves that it has it.
+pub(super) fn accepted(draft: &mut Draft<'_>, id: &AssignmentId) {
+    let state = draft.board().assignments.get(id).map(|it| it.state);
+    if state == Some(AssignmentState::Requested) {
+        draft.settle_open(id, EffectKind::Dispatch, &Outcome::Dispatched);
+        draft.emit(BoardEvent::AssignmentAccepted { id: id.clone() });
+    }
+}
+
+fn started(draft: &mut Draft<'_>, id: &AssignmentId, at: Timestamp) {
+    accepted(draft, id);
+    let running = draft.board().assignments.get(id);
+    if running.is_some_and(|it| it.started_at.is_none()) {
+        draft.emit(BoardEvent::WorkerStarted { id: id.clone(), at });
+    }
+}
+
+/// A dispatch that was still on its way when the board gave it up has reached its agent: the
+/// worker is a fact, and is stopped before somebody else's meets it.
+fn started_after_all(draft: &mut Draft<'_>, id: &AssignmentId, at: Timestamp) {
+    let given_up = |it: &&Assignment| match it.state {
+        AssignmentState::Failed | AssignmentState::Cancelled | AssignmentState::Lost => {
+            it.started_at.is_none()
+        }
+        AssignmentState::Waiting
+        | AssignmentState::Requested
+        | AssignmentState::Running
+        | AssignmentState::Done => false,
+    };
+    if draft.board().assignments.get(id).filter(given_up).is_some() {
+        draft.emit(BoardEvent::WorkerStarted { id: id.clone(), at });
+        draft.cancel(id);
+    }
+}
+
+fn files(draft: &mut Draft<'_>, id: &AssignmentId, paths: &[String]) {
+    let board = draft.board();
+    let Some(assignment) = board.assignments.get(id) else {
+        return;
+    };
+    let mut new: Vec<String> = paths
+        .iter()
+        .filter(|path| !assignment.observed.contains(*path))
+        .cloned()
+        .collect();
+    new.sort();
+    new.dedup();
+    if new.is_empty() {
+        return;
+    }
+    let overlaps = overlaps(draft, assignment, &new);
+    draft.emit(BoardEvent::FilesObserved {
+        id: id.clone(),
+        paths: new,
+    });
+    for overlap in overlaps {
+        draft.emit(overlap);
+    }
+}
+
+/// The pairs that nobody has seen yet.
+fn overlaps(draft: &Draft<'_>, it: &Assignment, paths: &[String]) -> Vec<BoardEvent> {
+    let seen = &draft.board().overlaps_seen;
+    let mut found = Vec::new();
+    for other in lease::holders(draft.board(), it) {
+        let (first, second) = ((&it.id).min(&other.id), (&it.id).max(&other.id));
+        for path in paths {
+            let pair = (first.clone(), second.clone(), path.clone());
+            if lease::covers(other, path) && !seen.contains(&pair) {
+                found.push(BoardEvent::OverlapObserved {
+                    id: it.id.clone(),
+                    other: other.id.clone(),
+                    path: path.clone(),
+                });
+            }
+        }
+    }
+    found
+}
+
+/// Records a question, and posts the first one: an issue gets one such comment per assignment.
+fn stuck(draft: &mut Draft<'_>, id: &AssignmentId, question: &str) {
+    let Some(assignment) = draft.board().assignments.get(id) else {
+        return;
+    };
+    if assignment.stuck.as_deref() == Some(question) {
+        return;
+    }
+    let first = assignment
+        .stuck
+        .is_none()
+        .then(|| comment::stuck(assignment, question));
+    draft.emit(BoardEvent::WorkerStuck {
+        id: id.clone(),
+        question: question.to_owned(),
+    });
+    if let Some(comment) = first {
+        draft.post(comment);
+    }
+}
+
+fn limited(draft: &mut Draft<'_>, machine: &MachineName, resets_at: Timestamp) {
+    let known = draft.board().machines.get(machine);
+    let until = known.and_then(|facts| facts.limited_until);
+    if resets_at > draft.now && Some(resets_at) > until {
+        draft.emit(BoardEvent::RateLimited {
+            machine: machine.clone(),
+            resets_at,
+        });
+    }
+}
+
+/// The agent answered and does not know it. Before the dispatch is settled that means nothing.
+fn unknown(draft: &mut Draft<'_>, id: &AssignmentId) {
+    if draft.board().has_open(id, EffectKind::Dispatch) {
+        return;
+    }
+    draft.emit(BoardEvent::AssignmentLost { id: id.clone() });
+    if let Some(comment) = draft.board().assignments.get(id).map(comment::lost) {
+        draft.post(comment);
+    }
+}
+
+/// An end with a cost that can be added up and written down: agents are not trusted to send a
+/// number, and JSON has none for infinity.
+fn cleaned(end: &WorkerEnd) -> WorkerEnd {
+    let mut end = end.clone();
+    end.cost_usd = if end.cost_usd.is_finite() {
+        end.cost_usd.clamp(0.0, MAX_COST_USD)
+    } else {
+        0.0
+    };
+    end
+}

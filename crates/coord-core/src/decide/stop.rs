@@ -1,0 +1,40 @@
+//! Stopping an assignment.
+
+use super::draft::Draft;
+use super::end::end_unreported;
+use crate::assignment::{AssignmentState, WorkerResult};
+use crate::command::{Refusal, Rule};
+use crate::event::BoardEvent;
+use crate::ids::AssignmentId;
+use crate::key::EffectKind;
+
+pub(super) fn stop(draft: &mut Draft<'_>, id: &AssignmentId) -> Result<(), Refusal> {
+    let assignment = draft.assignment(id)?;
+    match assignment.state {
+        AssignmentState::Waiting => {
+            let why = Some("withdrawn before it started".to_owned());
+            end_unreported(draft, id, WorkerResult::Cancelled, why);
+            Ok(())
+        }
+        // The agent may have a dispatch that nobody knows the outcome of yet, so that it is asked
+        // in both cases, and asked again when the first time came to nothing.
+        AssignmentState::Requested | AssignmentState::Running => {
+            let asked_before = assignment.stop_requested;
+            if !asked_before {
+                draft.emit(BoardEvent::StopRequested { id: id.clone() });
+            }
+            if !draft.board().has_open(id, EffectKind::Cancel) {
+                draft.cancel(id);
+            }
+            Ok(())
+        }
+        AssignmentState::Done
+        | AssignmentState::Failed
+        | AssignmentState::Cancelled
+        | AssignmentState::Lost => {
+            let why = format!("assignment {id} is {}", assignment.state.as_str());
+            let refusal = Refusal::new(Rule::State, why).of_assignment(id);
+            Err(refusal.of_issue(&assignment.issue))
+        }
+    }
+}

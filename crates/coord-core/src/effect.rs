@@ -1,0 +1,194 @@
+//! What the shell has to do, as data, and what came of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::assignment::{FileScope, MergeMethod, TestResult};
+use crate::failure::FailureClass;
+use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, Timestamp};
+
+/// An effect with its idempotency key: one row of the outbox.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EffectRequest {
+    /// The same key is never enqueued twice.
+    pub key: EffectKey,
+    /// What to do.
+    pub effect: Effect,
+    /// Not to be carried out before this instant.
+    pub not_before: Option<Timestamp>,
+}
+
+/// Something to be done outside. Carrying one out twice must be the same as once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "effect")]
+pub enum Effect {
+    /// Hand the assignment to its agent.
+    Dispatch(Box<DispatchSpec>),
+    /// Ask the agent to stop the worker.
+    Cancel {
+        /// The agent to ask.
+        machine: MachineName,
+        /// The assignment to stop.
+        id: AssignmentId,
+    },
+    /// Post a comment, once per marker.
+    PostComment(CommentSpec),
+    /// Check the commit out into a throwaway worktree and run build and tests there.
+    RunTest {
+        /// The assignment that the verdict is for.
+        id: AssignmentId,
+        /// Whose branch it is.
+        issue: IssueRef,
+        /// The branch that holds the commit.
+        branch: String,
+        /// The commit to test.
+        head: CommitId,
+    },
+    /// Merge the branch into the default branch, provided that it still points at `head`.
+    Merge {
+        /// The assignment whose work it is.
+        id: AssignmentId,
+        /// The issue that it solves.
+        issue: IssueRef,
+        /// The title of the issue: the subject of a squash or merge commit.
+        title: String,
+        /// The branch to merge.
+        branch: String,
+        /// Its tip when the gates were checked.
+        head: CommitId,
+        /// How to merge it.
+        method: MergeMethod,
+    },
+    /// Close the issue, after the proof that its work is in the base branch.
+    CloseIssue {
+        /// The issue to close.
+        issue: IssueRef,
+        /// The commit on the base branch that holds the work.
+        commit: CommitId,
+    },
+}
+
+/// Everything an agent needs to start a worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DispatchSpec {
+    /// The assignment.
+    pub id: AssignmentId,
+    /// The agent to hand it to.
+    pub machine: MachineName,
+    /// The issue to work on.
+    pub issue: IssueRef,
+    /// Its title.
+    pub title: String,
+    /// What the worker is asked to do.
+    pub briefing: String,
+    /// What it may and may not change.
+    pub scope: FileScope,
+    /// Paths that other active work in the repository changes.
+    pub do_not_touch: Vec<String>,
+    /// The branch to create.
+    pub branch: String,
+    /// The model; `None` leaves it to the worker.
+    pub model: Option<String>,
+    /// US dollars that the worker may use.
+    pub max_budget_usd: Option<f64>,
+}
+
+/// What a comment is about: the `event` of its marker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommentEvent {
+    /// What the worker was asked to do.
+    Briefing,
+    /// The worker ended well.
+    Completion,
+    /// The worker failed.
+    Failure,
+    /// The worker asks something.
+    Stuck,
+    /// The work is in the base branch.
+    Merge,
+}
+
+impl CommentEvent {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Briefing,
+        Self::Completion,
+        Self::Failure,
+        Self::Stuck,
+        Self::Merge,
+    ];
+
+    /// The word in the marker.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Briefing => "briefing",
+            Self::Completion => "completion",
+            Self::Failure => "failure",
+            Self::Stuck => "stuck",
+            Self::Merge => "merge",
+        }
+    }
+}
+
+/// A comment to be posted once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommentSpec {
+    /// Where to post it.
+    pub issue: IssueRef,
+    /// What it is about.
+    pub event: CommentEvent,
+    /// Whose doing it reports.
+    pub assignment: AssignmentId,
+    /// Where that ran.
+    pub machine: MachineName,
+    /// For completion and failure.
+    pub exit_code: Option<i32>,
+    /// Markdown for people, without the marker.
+    pub text: String,
+}
+
+/// What came of an effect. Transient failures never get here: the runner tries again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum Outcome {
+    /// The agent has the assignment and answers for it from now on.
+    Dispatched,
+    /// The agent was asked to stop the worker, or no longer has one.
+    CancelDelivered,
+    /// The comment is there.
+    CommentPosted,
+    /// The test ran, or was skipped for the lack of a command.
+    Tested {
+        /// Green, red or skipped.
+        result: TestResult,
+        /// One line for people.
+        note: String,
+    },
+    /// The work is in the base branch.
+    Merged {
+        /// The commit on the base branch that holds it.
+        commit: CommitId,
+    },
+    /// The work does not merge with the base as it is now.
+    MergeConflict {
+        /// The tip of the base.
+        base: CommitId,
+        /// The paths in conflict.
+        paths: Vec<String>,
+    },
+    /// The forge refused to merge.
+    MergeRefused {
+        /// In the forge's words.
+        reason: String,
+    },
+    /// The issue is closed.
+    IssueClosed,
+    /// The effect cannot be carried out, now or later.
+    Failed {
+        /// Why, as a class.
+        class: FailureClass,
+        /// Why, for people.
+        error: String,
+    },
+}

@@ -1,0 +1,228 @@
+//! What happened: the facts that the board is folded from. Nothing here is ever overwritten.
+
+use serde::{Deserialize, Serialize};
+
+use crate::assignment::{Assignment, MergeMethod, TestVerdict, WorkerEnd};
+use crate::command::Refusal;
+use crate::effect::Outcome;
+use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, Timestamp};
+
+/// The version of the event bodies that this build writes.
+pub const EVENT_VERSION: u32 = 1;
+
+/// One fact. The instant stands in `at` of [`Recorded`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum BoardEvent {
+    /// A command was refused.
+    Refused {
+        /// What, by which rule, and what would change it.
+        refusal: Refusal,
+    },
+    /// An assignment claims its issue; its state is `waiting`.
+    AssignmentWaits {
+        /// The assignment as it was requested.
+        assignment: Box<Assignment>,
+        /// What it waits for.
+        why: Refusal,
+    },
+    /// An assignment claims its issue and is to be dispatched; its state is `requested`.
+    AssignmentRequested {
+        /// The assignment as it was requested, or as it was waiting.
+        assignment: Box<Assignment>,
+    },
+    /// The agent has accepted it.
+    AssignmentAccepted {
+        /// The assignment.
+        id: AssignmentId,
+    },
+    /// Its worker runs.
+    WorkerStarted {
+        /// The assignment.
+        id: AssignmentId,
+        /// Since when, by the agent's clock.
+        at: Timestamp,
+    },
+    /// It was seen to change more paths.
+    FilesObserved {
+        /// The assignment.
+        id: AssignmentId,
+        /// The new ones only.
+        paths: Vec<String>,
+    },
+    /// Two active assignments were seen to change, or declared, the same path.
+    OverlapObserved {
+        /// The one that was seen.
+        id: AssignmentId,
+        /// The other one.
+        other: AssignmentId,
+        /// The path.
+        path: String,
+    },
+    /// Its worker asks something.
+    WorkerStuck {
+        /// The assignment.
+        id: AssignmentId,
+        /// The question.
+        question: String,
+    },
+    /// The account of a machine has hit a usage limit.
+    RateLimited {
+        /// The machine.
+        machine: MachineName,
+        /// Until when nothing is started there.
+        resets_at: Timestamp,
+    },
+    /// A person asked for it to stop.
+    StopRequested {
+        /// The assignment.
+        id: AssignmentId,
+    },
+    /// Its worker has ended, or never started.
+    AssignmentEnded {
+        /// The assignment.
+        id: AssignmentId,
+        /// When.
+        at: Timestamp,
+        /// How.
+        end: Box<WorkerEnd>,
+    },
+    /// Its agent no longer knows it.
+    AssignmentLost {
+        /// The assignment.
+        id: AssignmentId,
+    },
+    /// The agent could not be reached; recorded once per silence.
+    AgentSilent {
+        /// The agent.
+        machine: MachineName,
+        /// Why.
+        error: String,
+    },
+    /// The agent answers again.
+    AgentBack {
+        /// The agent.
+        machine: MachineName,
+    },
+    /// Its branch is to be tested.
+    TestStarted {
+        /// The assignment.
+        id: AssignmentId,
+    },
+    /// A test result for a commit.
+    TestRecorded {
+        /// The assignment.
+        id: AssignmentId,
+        /// The verdict with its commit.
+        verdict: TestVerdict,
+    },
+    /// It entered the merge queue, or was put back into it.
+    MergeQueued {
+        /// The assignment.
+        id: AssignmentId,
+        /// How to merge.
+        method: MergeMethod,
+        /// A person's order.
+        order: Option<u32>,
+    },
+    /// The forge is asked to merge.
+    MergeStarted {
+        /// The assignment.
+        id: AssignmentId,
+    },
+    /// It is in the base branch.
+    Merged {
+        /// The assignment.
+        id: AssignmentId,
+        /// The commit on the base branch.
+        commit: CommitId,
+    },
+    /// It does not merge with the base.
+    MergeConflicted {
+        /// The assignment.
+        id: AssignmentId,
+        /// The tip of the base.
+        base: CommitId,
+        /// The paths in conflict.
+        paths: Vec<String>,
+    },
+    /// The forge refused to merge it.
+    MergeRefused {
+        /// The assignment.
+        id: AssignmentId,
+        /// In the forge's words.
+        reason: String,
+    },
+    /// The issue was closed on the forge.
+    IssueClosed {
+        /// The issue.
+        issue: IssueRef,
+    },
+    /// An effect was put into the outbox.
+    EffectQueued {
+        /// Its key.
+        key: EffectKey,
+        /// The assignment that it is for.
+        id: AssignmentId,
+        /// Not to be carried out before this instant.
+        not_before: Option<Timestamp>,
+    },
+    /// An effect is over.
+    EffectSettled {
+        /// Its key.
+        key: EffectKey,
+        /// What came of it.
+        outcome: Outcome,
+    },
+    /// Merged, and nothing is left to do: it leaves the board and stays in the history.
+    AssignmentArchived {
+        /// The assignment.
+        id: AssignmentId,
+    },
+}
+
+impl BoardEvent {
+    /// The assignment that the event is about, where it is about one.
+    #[must_use]
+    pub const fn assignment(&self) -> Option<&AssignmentId> {
+        match self {
+            Self::Refused { refusal } => refusal.assignment.as_ref(),
+            Self::AssignmentWaits { assignment, .. } | Self::AssignmentRequested { assignment } => {
+                Some(&assignment.id)
+            }
+            Self::AssignmentAccepted { id }
+            | Self::WorkerStarted { id, .. }
+            | Self::FilesObserved { id, .. }
+            | Self::OverlapObserved { id, .. }
+            | Self::WorkerStuck { id, .. }
+            | Self::StopRequested { id }
+            | Self::AssignmentEnded { id, .. }
+            | Self::AssignmentLost { id }
+            | Self::TestStarted { id, .. }
+            | Self::TestRecorded { id, .. }
+            | Self::MergeQueued { id, .. }
+            | Self::MergeStarted { id }
+            | Self::Merged { id, .. }
+            | Self::MergeConflicted { id, .. }
+            | Self::MergeRefused { id, .. }
+            | Self::EffectQueued { id, .. }
+            | Self::AssignmentArchived { id } => Some(id),
+            Self::RateLimited { .. }
+            | Self::AgentSilent { .. }
+            | Self::AgentBack { .. }
+            | Self::IssueClosed { .. }
+            | Self::EffectSettled { .. } => None,
+        }
+    }
+}
+
+/// An event with its place in the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// From 1, without gaps.
+    pub seq: u64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: BoardEvent,
+}

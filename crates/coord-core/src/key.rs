@@ -1,0 +1,93 @@
+//! The idempotency keys of effects: how they are made, and which kind of effect a key is for.
+//!
+//! A key that can be needed only once in the life of an assignment names nothing but that; one
+//! that can be needed again carries what makes it new: an attempt, or the length of the log.
+
+use crate::effect::CommentEvent;
+use crate::ids::{AssignmentId, CommitId, EffectKey};
+
+/// Which kind of effect a key is for: its first word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EffectKind {
+    /// [`crate::effect::Effect::Dispatch`].
+    Dispatch,
+    /// [`crate::effect::Effect::Cancel`].
+    Cancel,
+    /// [`crate::effect::Effect::PostComment`].
+    Comment,
+    /// [`crate::effect::Effect::RunTest`].
+    Test,
+    /// [`crate::effect::Effect::Merge`].
+    Merge,
+    /// [`crate::effect::Effect::CloseIssue`].
+    Close,
+}
+
+impl EffectKind {
+    const ALL: [Self; 6] = [
+        Self::Dispatch,
+        Self::Cancel,
+        Self::Comment,
+        Self::Test,
+        Self::Merge,
+        Self::Close,
+    ];
+
+    /// The first word of its keys.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dispatch => "dispatch",
+            Self::Cancel => "cancel",
+            Self::Comment => "comment",
+            Self::Test => "test",
+            Self::Merge => "merge",
+            Self::Close => "close",
+        }
+    }
+
+    /// The kind of effect that `key` is for; `None` for a key that this build never made.
+    #[must_use]
+    pub fn of(key: &EffectKey) -> Option<Self> {
+        let (word, _) = key.as_str().split_once(':')?;
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    fn key(self, rest: impl std::fmt::Display) -> EffectKey {
+        EffectKey::new(format!("{}:{rest}", self.as_str()))
+    }
+}
+
+/// `dispatch:ID`: an assignment is dispatched once.
+#[must_use]
+pub fn dispatch(id: &AssignmentId) -> EffectKey {
+    EffectKind::Dispatch.key(id)
+}
+
+/// `cancel:ID:SEQ`: an agent may have to be told more than once.
+pub(crate) fn cancel(id: &AssignmentId, seq: u64) -> EffectKey {
+    EffectKind::Cancel.key(format_args!("{id}:{seq}"))
+}
+
+/// `comment:EVENT:ID`: one comment of each kind.
+pub(crate) fn comment(event: CommentEvent, id: &AssignmentId) -> EffectKey {
+    EffectKind::Comment.key(format_args!("{}:{id}", event.as_str()))
+}
+
+/// `test:ID:HEAD`, from the second run on with `:RUN`.
+pub(crate) fn test(id: &AssignmentId, head: &CommitId, run: u32) -> EffectKey {
+    match run {
+        0 | 1 => EffectKind::Test.key(format_args!("{id}:{head}")),
+        _ => EffectKind::Test.key(format_args!("{id}:{head}:{run}")),
+    }
+}
+
+/// `merge:ID:ATTEMPT`.
+pub(crate) fn merge(id: &AssignmentId, attempt: u32) -> EffectKey {
+    EffectKind::Merge.key(format_args!("{id}:{attempt}"))
+}
+
+/// `close:ID`: the issue is closed once for each assignment that solved it.
+pub(crate) fn close(id: &AssignmentId) -> EffectKey {
+    EffectKind::Close.key(id)
+}

@@ -1,0 +1,98 @@
+//! The rules that decisions follow: the part of the configuration that `decide` may look at.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{MachineName, RepoName};
+
+/// Everything `decide` may know besides the board and the command.
+///
+/// `coord-config` builds it from `coordinator.yml`, and has checked that names are unique, that
+/// every name that is referred to exists, and that `depends_on` has no cycle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Policy {
+    /// The repositories by name.
+    pub repos: BTreeMap<RepoName, RepoPolicy>,
+    /// The machines by name.
+    pub machines: BTreeMap<MachineName, MachinePolicy>,
+    /// Which model a worker gets.
+    pub models: ModelPolicy,
+    /// How many workers at once, and how often.
+    pub concurrency: ConcurrencyPolicy,
+    /// Limits in US dollars.
+    pub budgets: BudgetPolicy,
+    /// What must hold before a merge.
+    pub gates: Vec<Gate>,
+    /// Whether the review gate waits for a review at all.
+    pub reviews_enabled: bool,
+    /// Globs that only the coordinator may change; forbidden to every worker.
+    pub coordinator_only_files: Vec<String>,
+}
+
+/// What decisions need to know of a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepoPolicy {
+    /// Upstream repositories: active work there blocks dispatch here.
+    pub depends_on: Vec<RepoName>,
+    /// The branch that work is merged into; `None`: whatever the repository says.
+    pub default_branch: Option<String>,
+}
+
+/// What decisions need to know of a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachinePolicy {
+    /// What the machine can do, e.g. `docker`.
+    pub capabilities: Vec<String>,
+    /// The repositories that it may work on.
+    pub repos: Vec<RepoName>,
+    /// How many workers may run on it at once.
+    pub max_workers: u32,
+}
+
+/// Which model a worker gets: flag, then label, then default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct ModelPolicy {
+    /// The model when neither flag nor label says otherwise; `None` leaves it to the worker.
+    pub default: Option<String>,
+    /// From the cheapest to the strongest.
+    pub escalation: Vec<String>,
+    /// Model by label, in the order of the configuration; the first label that matches counts.
+    pub labels: Vec<(String, String)>,
+}
+
+/// How many workers at once, and how often.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct ConcurrencyPolicy {
+    /// Seconds between two starts on one machine.
+    pub stagger_seconds: u64,
+    /// First delay of the exponential back-off, in seconds.
+    pub backoff_base_seconds: u64,
+    /// How often work that failed may be tried again.
+    pub max_retries: u32,
+    /// How long an agent may be unreachable before its work counts as stale, in seconds.
+    pub stale_seconds: u64,
+}
+
+/// Limits in US dollars; `None` means none.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+pub struct BudgetPolicy {
+    /// For one assignment; handed to the worker, which ends when it is used up.
+    pub assignment_usd: Option<f64>,
+    /// For all assignments of one issue.
+    pub issue_usd: Option<f64>,
+    /// For all assignments that ended on one day (UTC).
+    pub day_usd: Option<f64>,
+}
+
+/// A condition that must hold before a branch is merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// A passed or skipped test verdict for the head.
+    Test,
+    /// An approving review of the head, where reviews are enabled.
+    Review,
+    /// Every expected check of the head is good.
+    Ci,
+}

@@ -1,0 +1,237 @@
+//! Why an issue is where it is: one sentence, and what it waits for as data.
+
+use serde::{Deserialize, Serialize};
+
+use crate::assignment::{Assignment, AssignmentState, Goal, MergeState};
+use crate::board::Board;
+use crate::command::Refusal;
+use crate::gates::{self, GateStatus};
+use crate::ids::{AssignmentId, CommitId, IssueRef, MachineName, Timestamp};
+use crate::key::EffectKind;
+use crate::obstacle;
+use crate::policy::Policy;
+use crate::queue;
+use crate::stage::{Stage, stage_of};
+
+/// Where an issue stands and what it waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Why {
+    /// How far it has come.
+    pub stage: Stage,
+    /// The assignment that says so; `None` when the board has none for the issue.
+    pub assignment: Option<AssignmentId>,
+    /// One sentence for people: lower case, no final period.
+    pub sentence: String,
+    /// What has to happen next; `None` when the board expects nothing.
+    pub waits_for: Option<WaitsFor>,
+}
+
+/// What an issue waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "for")]
+pub enum WaitsFor {
+    /// The rule that keeps its assignment from starting.
+    Rule {
+        /// Which one, and what stands in the way.
+        refusal: Refusal,
+    },
+    /// The agent has to take the assignment.
+    Agent {
+        /// The agent.
+        machine: MachineName,
+    },
+    /// The worker has to end.
+    Worker {
+        /// Where it runs.
+        machine: MachineName,
+    },
+    /// The test of its branch has to end.
+    Test {
+        /// The commit that is tested.
+        head: CommitId,
+    },
+    /// A gate has to hold.
+    Gate {
+        /// Which one, and why it does not.
+        status: GateStatus,
+    },
+    /// Another entry of the merge queue comes first.
+    Turn {
+        /// That entry.
+        after: AssignmentId,
+    },
+    /// The forge has to answer.
+    Forge,
+    /// The base branch has to move.
+    Base,
+    /// A person has to do something.
+    Person {
+        /// A command that would help.
+        hint: String,
+    },
+}
+
+/// Why `issue` is where it is, as far as the board goes: what has left it is in the history.
+#[must_use]
+pub fn why(board: &Board, policy: &Policy, issue: &IssueRef, now: Timestamp) -> Why {
+    let Some(assignment) = board.leading(issue) else {
+        return Why {
+            stage: Stage::New,
+            assignment: None,
+            sentence: format!("no assignment on the board is for {issue}"),
+            waits_for: None,
+        };
+    };
+    let (sentence, waits_for) = explain(board, policy, assignment, now);
+    Why {
+        stage: stage_of(policy, assignment),
+        assignment: Some(assignment.id.clone()),
+        sentence,
+        waits_for,
+    }
+}
+
+type Explanation = (String, Option<WaitsFor>);
+
+fn explain(board: &Board, policy: &Policy, it: &Assignment, now: Timestamp) -> Explanation {
+    match it.state {
+        AssignmentState::Waiting => waiting(board, policy, it, now),
+        AssignmentState::Requested => requested(board, it, now),
+        AssignmentState::Running => running(board, it),
+        AssignmentState::Done => done(board, policy, it),
+        AssignmentState::Failed | AssignmentState::Cancelled | AssignmentState::Lost => ended(it),
+    }
+}
+
+fn waiting(board: &Board, policy: &Policy, it: &Assignment, now: Timestamp) -> Explanation {
+    match obstacle::obstacle(board, policy, it, now) {
+        Some(refusal) => (
+            format!("assignment {} waits: {}", it.id, refusal.why),
+            Some(WaitsFor::Rule { refusal }),
+        ),
+        None => (
+            format!("assignment {} starts with the next command", it.id),
+            None,
+        ),
+    }
+}
+
+fn requested(board: &Board, it: &Assignment, now: Timestamp) -> Explanation {
+    let machine = it.machine.clone();
+    let facts = board.machines.get(&machine);
+    let sentence = if facts.is_some_and(|facts| facts.silent_since.is_some()) {
+        format!(
+            "the agent on {machine} cannot be reached; whether it has the assignment is unknown"
+        )
+    } else if facts.is_some_and(|facts| facts.limited_until > Some(now)) {
+        format!("it is to be dispatched to {machine}, whose account has hit a usage limit")
+    } else {
+        format!("it is to be dispatched to {machine}")
+    };
+    (sentence, Some(WaitsFor::Agent { machine }))
+}
+
+fn running(board: &Board, it: &Assignment) -> Explanation {
+    let machine = it.machine.clone();
+    let silent = board
+        .machines
+        .get(&machine)
+        .is_some_and(|facts| facts.silent_since.is_some());
+    if let Some(question) = &it.stuck {
+        let hint = format!("read `coord log {}` and answer or stop it", it.id);
+        let sentence = format!("its worker on {machine} is stuck: {question}");
+        return (sentence, Some(WaitsFor::Person { hint }));
+    }
+    let sentence = match (it.stop_requested, silent) {
+        (true, _) => format!("its worker on {machine} was asked to stop"),
+        (false, true) => {
+            format!("its agent on {machine} cannot be reached; its worker may still run")
+        }
+        (false, false) => format!("its worker runs on {machine}"),
+    };
+    (sentence, Some(WaitsFor::Worker { machine }))
+}
+
+fn done(board: &Board, policy: &Policy, it: &Assignment) -> Explanation {
+    let Some(work) = it.deliverable() else {
+        let hint = format!("read `coord log {}` and assign the issue again", it.id);
+        let sentence = "its worker ended well without a commit: there is nothing to merge";
+        return (sentence.to_owned(), Some(WaitsFor::Person { hint }));
+    };
+    if board.has_open(&it.id, EffectKind::Test) {
+        let head = work.head.clone();
+        return (
+            format!("{} is being tested", head.short()),
+            Some(WaitsFor::Test { head }),
+        );
+    }
+    match it.merge.as_ref().map(|entry| &entry.state) {
+        None => unqueued(policy, it),
+        Some(MergeState::Queued) => queued(board, policy, it),
+        Some(MergeState::Merging) => (
+            "the forge was asked to merge it".to_owned(),
+            Some(WaitsFor::Forge),
+        ),
+        Some(MergeState::Merged { commit }) => {
+            (format!("it is merged as {}", commit.short()), None)
+        }
+        Some(MergeState::Conflict { base, paths }) => (
+            format!(
+                "it conflicts with {} in {}; it is tried again when the base moves",
+                base.short(),
+                paths.join(", ")
+            ),
+            Some(WaitsFor::Base),
+        ),
+        Some(MergeState::Refused { reason }) => {
+            let hint = format!("solve it, then `coord merge {}`", it.id);
+            let sentence = format!("the merge was refused: {reason}");
+            (sentence, Some(WaitsFor::Person { hint }))
+        }
+    }
+}
+
+fn unqueued(policy: &Policy, it: &Assignment) -> Explanation {
+    let untested = it.verdict_for_head().is_none() && it.is_automated(Goal::Tested);
+    let (sentence, hint) = match gates::first_closed(policy, it) {
+        Some(status) => (
+            format!("it is not merged: {}", status.why),
+            format!("`coord test {}`", it.id),
+        ),
+        None if untested => (
+            "its test could not be run".to_owned(),
+            format!("`coord test {}`", it.id),
+        ),
+        None => (
+            "its branch is finished and nobody asked for the merge".to_owned(),
+            format!("`coord merge {}`", it.id),
+        ),
+    };
+    (sentence, Some(WaitsFor::Person { hint }))
+}
+
+fn queued(board: &Board, policy: &Policy, it: &Assignment) -> Explanation {
+    if let Some(status) = gates::first_closed(policy, it) {
+        let sentence = format!("it waits in the merge queue: {}", status.why);
+        return (sentence, Some(WaitsFor::Gate { status }));
+    }
+    match queue::comes_first(board, policy, it) {
+        Some(other) => (
+            format!("{} is merged before it", other.issue),
+            Some(WaitsFor::Turn {
+                after: other.id.clone(),
+            }),
+        ),
+        None => ("it is next in the merge queue".to_owned(), None),
+    }
+}
+
+fn ended(it: &Assignment) -> Explanation {
+    let hint = format!("read `coord log {}` and assign the issue again", it.id);
+    let error = it.end.as_ref().and_then(|end| end.error.as_deref());
+    let sentence = match error {
+        Some(error) => format!("its last assignment is {}: {error}", it.state.as_str()),
+        None => format!("its last assignment is {}", it.state.as_str()),
+    };
+    (sentence, Some(WaitsFor::Person { hint }))
+}

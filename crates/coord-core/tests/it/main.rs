@@ -1,0 +1,16 @@
+//! The behaviour of the core from outside: commands in, events and effects out.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod board;
+mod dispatch;
+mod merging;
+mod reports;
+mod stopping;
+mod stories;
+mod universe;
+mod why;
+mod world;

@@ -1,0 +1,521 @@
+//! What holds after any sequence of commands and outcomes, in a universe of two repositories,
+//! two machines and six issues.
+
+use std::collections::BTreeSet;
+
+use coord_core::assignment::{
+    Assignment, AssignmentState, Goal, MergeMethod, MergeState, TestResult, WorkerEnd, WorkerResult,
+};
+use coord_core::command::{AgentReport, ClaimEvidence, WhenBlocked};
+use coord_core::effect::{Effect, Outcome};
+use coord_core::failure::FailureClass;
+use coord_core::ids::{AssignmentId, CommitId, EffectKey, MachineName};
+use coord_core::key::EffectKind;
+use coord_core::scope::Glob;
+use coord_core::{Board, BoardEvent, Command, Recorded, why};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use crate::world::{World, id, request, success};
+
+const MACHINES: [&str; 2] = ["desk", "rack"];
+const SCOPES: [&[&str]; 5] = [
+    &[],
+    &["src/"],
+    &["src/lib.rs"],
+    &["docs/*.md"],
+    &["**/*.rs", "ci/"],
+];
+const PATHS: [&str; 4] = ["src/lib.rs", "src/a.rs", "docs/a.md", "ci/run"];
+
+/// A command whose subject is picked from what there is when its turn comes.
+#[derive(Debug, Clone)]
+enum Step {
+    Assign {
+        issue: u64,
+        machine: Option<&'static str>,
+        files: &'static [&'static str],
+        wait: bool,
+        waive: bool,
+        goal: Goal,
+        foreign: bool,
+    },
+    Stop(Index),
+    Test(Index),
+    Verdict(Index, TestResult),
+    Merge {
+        only: Option<Index>,
+        ordered: bool,
+    },
+    Report(Index, Word),
+    ReportOfTheWrongMachine(Index, Word),
+    Outcome(Index, bool),
+    OutcomeOfSomethingElse(Index, Index),
+    Silent(&'static str),
+    Back(&'static str),
+    Sleep(u64),
+}
+
+#[derive(Debug, Clone)]
+enum Word {
+    Started,
+    Files(Vec<&'static str>),
+    Stuck,
+    Limited,
+    Unknown,
+    Done(Vec<&'static str>),
+    DoneWithoutCommits,
+    Failed,
+    Cancelled,
+}
+
+fn index() -> impl Strategy<Value = Index> {
+    any::<Index>()
+}
+
+fn some_paths() -> impl Strategy<Value = Vec<&'static str>> {
+    proptest::collection::vec(select(&PATHS[..]), 0..3)
+}
+
+fn test_result() -> impl Strategy<Value = TestResult> {
+    select(vec![
+        TestResult::Passed,
+        TestResult::Failed,
+        TestResult::Skipped,
+    ])
+}
+
+fn word() -> impl Strategy<Value = Word> {
+    prop_oneof![
+        3 => Just(Word::Started),
+        3 => some_paths().prop_map(Word::Files),
+        1 => Just(Word::Stuck),
+        1 => Just(Word::Limited),
+        1 => Just(Word::Unknown),
+        5 => some_paths().prop_map(Word::Done),
+        1 => Just(Word::DoneWithoutCommits),
+        2 => Just(Word::Failed),
+        1 => Just(Word::Cancelled),
+    ]
+}
+
+fn assign() -> impl Strategy<Value = Step> {
+    let machine = proptest::option::of(select(&MACHINES[..]));
+    let goal = select(vec![Goal::Worked, Goal::Tested, Goal::Merged, Goal::Merged]);
+    let flags = (
+        any::<bool>(),
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.1),
+    );
+    (0u64..6, machine, select(&SCOPES[..]), flags, goal).prop_map(
+        |(issue, machine, files, (wait, waive, foreign), goal)| Step::Assign {
+            issue,
+            machine,
+            files,
+            wait,
+            waive,
+            goal,
+            foreign,
+        },
+    )
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => assign(),
+        2 => index().prop_map(Step::Stop),
+        2 => index().prop_map(Step::Test),
+        2 => (index(), test_result()).prop_map(|(it, result)| Step::Verdict(it, result)),
+        3 => (proptest::option::of(index()), any::<bool>())
+            .prop_map(|(only, ordered)| Step::Merge { only, ordered }),
+        12 => (index(), word()).prop_map(|(it, word)| Step::Report(it, word)),
+        1 => (index(), word()).prop_map(|(it, word)| Step::ReportOfTheWrongMachine(it, word)),
+        20 => (index(), prop::bool::weighted(0.8)).prop_map(|(it, good)| Step::Outcome(it, good)),
+        1 => (index(), index()).prop_map(|(it, other)| Step::OutcomeOfSomethingElse(it, other)),
+        1 => select(&MACHINES[..]).prop_map(Step::Silent),
+        1 => select(&MACHINES[..]).prop_map(Step::Back),
+        2 => (0u64..90_000).prop_map(Step::Sleep),
+    ]
+}
+
+/// What a good shell answers.
+fn good(effect: &Effect) -> Outcome {
+    let note = String::new();
+    match effect {
+        Effect::Dispatch(_) => Outcome::Dispatched,
+        Effect::Cancel { .. } => Outcome::CancelDelivered,
+        Effect::PostComment(_) => Outcome::CommentPosted,
+        Effect::RunTest { .. } => Outcome::Tested {
+            result: TestResult::Passed,
+            note,
+        },
+        Effect::Merge { head, .. } => Outcome::Merged {
+            commit: head.clone(),
+        },
+        Effect::CloseIssue { .. } => Outcome::IssueClosed,
+    }
+}
+
+/// What an unlucky one answers.
+fn bad(effect: &Effect) -> Outcome {
+    let (note, error) = (String::new(), "bad luck".to_owned());
+    match effect {
+        Effect::RunTest { .. } => Outcome::Tested {
+            result: TestResult::Failed,
+            note,
+        },
+        Effect::Merge { head, .. } => Outcome::MergeConflict {
+            base: head.clone(),
+            paths: vec!["src/lib.rs".into()],
+        },
+        Effect::Dispatch(_)
+        | Effect::Cancel { .. }
+        | Effect::PostComment(_)
+        | Effect::CloseIssue { .. } => Outcome::Failed {
+            class: FailureClass::Configuration,
+            error,
+        },
+    }
+}
+
+fn report(word: &Word, n: u64, world: &World) -> AgentReport {
+    let at = world.now;
+    let finished = |end: WorkerEnd| AgentReport::Finished {
+        at,
+        end: Box::new(end),
+    };
+    let owned = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+    match word {
+        Word::Started => AgentReport::Started { at, base: None },
+        Word::Files(paths) => AgentReport::Files {
+            paths: owned(paths),
+        },
+        Word::Stuck => AgentReport::Stuck {
+            question: "?".into(),
+        },
+        Word::Limited => AgentReport::RateLimited {
+            resets_at: at.plus_secs(600),
+        },
+        Word::Unknown => AgentReport::Unknown,
+        Word::Done(paths) => finished(success(n, paths)),
+        Word::DoneWithoutCommits => finished(WorkerEnd::unreported(WorkerResult::Done, None)),
+        Word::Failed => {
+            let failed = WorkerResult::Failed(FailureClass::Work);
+            finished(WorkerEnd {
+                cost_usd: 0.123_456_789,
+                ..WorkerEnd::unreported(failed, Some("no".into()))
+            })
+        }
+        Word::Cancelled => finished(WorkerEnd::unreported(WorkerResult::Cancelled, None)),
+    }
+}
+
+struct Universe {
+    world: World,
+    assigned: u64,
+}
+
+impl Universe {
+    fn new() -> Self {
+        let mut world = World::new();
+        world.policy.budgets.issue_usd = Some(0.3);
+        world.policy.budgets.day_usd = Some(1.0);
+        Self { world, assigned: 0 }
+    }
+
+    /// One of the assignments that were ever asked for.
+    fn pick(&self, index: &Index) -> u64 {
+        1 + index.index(self.assigned.max(1) as usize) as u64
+    }
+
+    fn command(&mut self, step: &Step) -> Option<Command> {
+        Some(match step {
+            Step::Assign {
+                issue,
+                machine,
+                files,
+                wait,
+                waive,
+                goal,
+                foreign,
+            } => {
+                self.assigned += 1;
+                let repo = if issue % 2 == 0 { "lib" } else { "app" };
+                let mut request = request(self.assigned, repo, 1 + issue / 2, files);
+                request.machine = machine.map(MachineName::from);
+                request.goal = *goal;
+                request.waivers.allow_overlap = *waive;
+                request.waivers.ignore_deps = *waive;
+                if *wait {
+                    request.when_blocked = WhenBlocked::Wait;
+                }
+                if *foreign {
+                    request.evidence = ClaimEvidence::Branches(vec!["issue-1-theirs".into()]);
+                }
+                Command::Assign(Box::new(request))
+            }
+            Step::Stop(it) => Command::Stop {
+                id: id(self.pick(it)),
+            },
+            Step::Test(it) => Command::Test {
+                id: id(self.pick(it)),
+            },
+            Step::Verdict(it, result) => Command::RecordVerdict {
+                id: id(self.pick(it)),
+                result: *result,
+                note: String::new(),
+            },
+            Step::Merge { only, ordered } => Command::Merge {
+                ids: only.iter().map(|it| id(self.pick(it))).collect(),
+                repo: None,
+                method: MergeMethod::Squash,
+                ordered: *ordered,
+            },
+            Step::Report(it, word) => {
+                let n = self.pick(it);
+                Command::Report {
+                    machine: self.world.machine_of(n),
+                    id: id(n),
+                    report: report(word, n, &self.world),
+                }
+            }
+            Step::ReportOfTheWrongMachine(it, word) => {
+                let n = self.pick(it);
+                let other = MACHINES.map(MachineName::from);
+                let machine = self.world.machine_of(n);
+                Command::Report {
+                    machine: other.into_iter().find(|it| *it != machine)?,
+                    id: id(n),
+                    report: report(word, n, &self.world),
+                }
+            }
+            Step::Outcome(it, is_good) => {
+                let open: Vec<_> = self.world.outbox.values().collect();
+                let effect = open.get(it.index(open.len().max(1)))?;
+                let outcome = if *is_good { good } else { bad };
+                Command::Outcome {
+                    key: effect.key.clone(),
+                    outcome: outcome(&effect.effect),
+                }
+            }
+            // Any key there ever was, with the answer to any other effect.
+            Step::OutcomeOfSomethingElse(it, other) => {
+                let keys: Vec<_> = self.world.keys.iter().collect();
+                let open: Vec<_> = self.world.outbox.values().collect();
+                Command::Outcome {
+                    key: (*keys.get(it.index(keys.len().max(1)))?).clone(),
+                    outcome: good(&open.get(other.index(open.len().max(1)))?.effect),
+                }
+            }
+            Step::Silent(machine) => Command::AgentUnreachable {
+                machine: (*machine).into(),
+                error: "refused".into(),
+            },
+            Step::Back(machine) => Command::AgentReachable {
+                machine: (*machine).into(),
+            },
+            Step::Sleep(seconds) => {
+                self.world.sleep(*seconds);
+                Command::Tick
+            }
+        })
+    }
+
+    fn take(&mut self, step: &Step) {
+        let Some(command) = self.command(step) else {
+            return;
+        };
+        let before = self.world.board.clone();
+        let decision = self.world.run(&command);
+        if matches!(step, Step::ReportOfTheWrongMachine(..)) {
+            assert_eq!(decision.events, [], "{command:?}");
+        }
+        dispatches_respect_leases(&before, &decision.events, &self.world);
+        let again = self.world.decide(&command);
+        if matches!(
+            command,
+            Command::Report { .. } | Command::Outcome { .. } | Command::Tick
+        ) {
+            assert_eq!(
+                (again.events, again.effects),
+                (Vec::new(), Vec::new()),
+                "{command:?}"
+            );
+        }
+        holds(&self.world);
+    }
+}
+
+fn overlap(one: &Assignment, other: &Assignment) -> bool {
+    let globs = |it: &Assignment| -> Vec<Glob> {
+        it.scope
+            .allowed
+            .iter()
+            .map(|text| Glob::new(text))
+            .collect()
+    };
+    globs(one)
+        .iter()
+        .any(|mine| globs(other).iter().any(|theirs| mine.overlaps(theirs)))
+}
+
+/// Whatever is dispatched overlaps with nobody's lease, unless a person said so.
+fn dispatches_respect_leases(before: &Board, events: &[BoardEvent], world: &World) {
+    let mut board = before.clone();
+    for event in events {
+        if let BoardEvent::AssignmentRequested { assignment } = event
+            && !assignment.waived.allow_overlap
+        {
+            let same_repo = |it: &&Assignment| it.issue.repo == assignment.issue.repo;
+            let leases = board.assignments.values().filter(|it| it.holds_lease());
+            for holder in leases.filter(same_repo) {
+                assert!(
+                    !overlap(assignment, holder),
+                    "{assignment:?} and {holder:?}"
+                );
+            }
+        }
+        let (seq, at) = (board.seq + 1, world.now);
+        let event = event.clone();
+        board.apply(&Recorded { seq, at, event });
+    }
+}
+
+fn holds(world: &World) {
+    let board = &world.board;
+    let all: Vec<&Assignment> = board.assignments.values().collect();
+    let open = |id: &AssignmentId, kind| board.has_open(id, kind);
+
+    for (i, one) in all.iter().enumerate() {
+        for other in &all[i + 1..] {
+            let both_active = one.state.is_active() && other.state.is_active();
+            assert!(
+                !(both_active && one.issue == other.issue),
+                "{one:?} and {other:?}"
+            );
+            let both_at_work = one.state.takes_slot() && other.state.takes_slot();
+            let waived = one.waived.allow_overlap || other.waived.allow_overlap;
+            if both_at_work && !waived && one.issue.repo == other.issue.repo {
+                assert!(!overlap(one, other), "{one:?} and {other:?}");
+            }
+        }
+        let requested = one.state == AssignmentState::Requested;
+        assert_eq!(requested, open(&one.id, EffectKind::Dispatch), "{one:?}");
+        let merging = one
+            .merge
+            .as_ref()
+            .is_some_and(|it| it.state == MergeState::Merging);
+        assert_eq!(merging, open(&one.id, EffectKind::Merge), "{one:?}");
+        let _ = why(board, &world.policy, &one.issue, world.now);
+    }
+    for (name, machine) in &world.policy.machines {
+        let at_work = all
+            .iter()
+            .filter(|it| it.machine == *name && it.state.takes_slot());
+        assert!(at_work.count() <= machine.max_workers as usize, "{name}");
+    }
+    for repo in world.policy.repos.keys() {
+        let merging = all
+            .iter()
+            .filter(|it| it.issue.repo == *repo && open(&it.id, EffectKind::Merge));
+        assert!(merging.count() <= 1, "{repo}");
+    }
+    let outbox: BTreeSet<&EffectKey> = world.outbox.keys().collect();
+    let open: BTreeSet<&EffectKey> = board.open_effects.keys().collect();
+    assert_eq!(outbox, open, "the outbox is what the board says is open");
+    assert!(board.cost_by_day.len() <= 2);
+}
+
+fn through_json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+    serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
+}
+
+/// Every prefix, written down and read again, is the board that it was; and the log, written
+/// down and read again, leads from each of them to the same end.
+fn replays(world: &World) {
+    let mut board = Board::default();
+    for recorded in &world.log {
+        board = through_json(&board);
+        let mut unread = board.clone();
+        unread.apply(recorded);
+        board.apply(&through_json(recorded));
+        assert_eq!(board, unread);
+    }
+    assert_eq!(board, world.board);
+}
+
+/// Answers everything well, in the order of `choices`, until nothing is open and nobody works.
+fn drive_to_the_end(world: &mut World, mut choices: impl Iterator<Item = usize>) {
+    for _ in 0..2000 {
+        let mut next: Vec<Command> = world
+            .outbox
+            .values()
+            .map(|it| Command::Outcome {
+                key: it.key.clone(),
+                outcome: good(&it.effect),
+            })
+            .collect();
+        let running = world.board.assignments.values();
+        next.extend(
+            running
+                .filter(|it| it.state == AssignmentState::Running)
+                .map(|it| {
+                    let paths = ["src/lib.rs"];
+                    let end = WorkerEnd {
+                        head: Some(CommitId::new(format!("head of {}", it.id))),
+                        ..success(0, &paths)
+                    };
+                    Command::Report {
+                        machine: it.machine.clone(),
+                        id: it.id.clone(),
+                        report: AgentReport::Finished {
+                            at: world.now,
+                            end: Box::new(end),
+                        },
+                    }
+                }),
+        );
+        if next.is_empty() {
+            return;
+        }
+        let chosen = choices.next().unwrap_or_default() % next.len();
+        let _ = world.run(&next[chosen]);
+        world.sleep(1);
+    }
+    panic!("it never ends: {:?}", world.open());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_history_keeps_the_rules(steps in proptest::collection::vec(step(), 1..80)) {
+        let mut universe = Universe::new();
+        for step in &steps {
+            universe.take(step);
+        }
+        replays(&universe.world);
+    }
+
+    #[test]
+    fn with_a_fair_shell_everything_is_merged(
+        requests in proptest::collection::vec((0u64..6, select(&SCOPES[..])), 1..7),
+        choices in proptest::collection::vec(0usize..100, 200),
+    ) {
+        let mut world = World::new();
+        let mut issues = BTreeSet::new();
+        for (n, (issue, files)) in (1..).zip(requests) {
+            if issues.insert(issue) {
+                let repo = if issue % 2 == 0 { "lib" } else { "app" };
+                let mut request = request(n, repo, 1 + issue / 2, files);
+                request.when_blocked = WhenBlocked::Wait;
+                world.assigned(request);
+            }
+        }
+        drive_to_the_end(&mut world, choices.into_iter());
+        prop_assert!(world.board.assignments.is_empty(), "{:#?}", world.board);
+        let merged = world.log.iter().filter(|it| matches!(it.event, BoardEvent::Merged { .. }));
+        prop_assert_eq!(merged.count(), issues.len());
+        replays(&world);
+    }
+}

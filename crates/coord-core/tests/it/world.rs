@@ -1,0 +1,308 @@
+//! A coordinator without a shell: commits decisions to a log and keeps the outbox.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use coord_core::assignment::{
+    Assignment, AssignmentKind, FileScope, Goal, MergeMethod, TestResult, Waivers, WorkerEnd,
+    WorkerResult,
+};
+use coord_core::command::{AgentReport, AssignRequest, ClaimEvidence, Rule, WhenBlocked};
+use coord_core::effect::{CommentEvent, Effect, EffectRequest, Outcome};
+use coord_core::ids::{
+    AssignmentId, CommitId, EffectKey, IssueRef, MachineName, RepoName, Timestamp,
+};
+use coord_core::issue::{Issue, IssueState};
+use coord_core::policy::{Gate, MachinePolicy, RepoPolicy};
+use coord_core::{Board, BoardEvent, Command, Decision, Policy, Recorded, decide};
+
+/// 2026-01-01, so that days are visible in snapshots.
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub(crate) policy: Policy,
+    pub(crate) board: Board,
+    pub(crate) now: Timestamp,
+    pub(crate) log: Vec<Recorded>,
+    pub(crate) outbox: BTreeMap<EffectKey, EffectRequest>,
+    pub(crate) keys: BTreeSet<EffectKey>,
+}
+
+/// Two repositories, `app` on top of `lib`; `desk` has one slot, `rack` two.
+pub(crate) fn policy() -> Policy {
+    let repo = |depends_on: &[&str]| RepoPolicy {
+        depends_on: depends_on
+            .iter()
+            .map(|name| RepoName::from(*name))
+            .collect(),
+        default_branch: None,
+    };
+    let machine = |max_workers| MachinePolicy {
+        capabilities: Vec::new(),
+        repos: vec!["lib".into(), "app".into()],
+        max_workers,
+    };
+    let mut policy = Policy {
+        repos: BTreeMap::from([("lib".into(), repo(&[])), ("app".into(), repo(&["lib"]))]),
+        machines: BTreeMap::from([("desk".into(), machine(1)), ("rack".into(), machine(2))]),
+        gates: vec![Gate::Test, Gate::Review, Gate::Ci],
+        coordinator_only_files: vec!["CHANGELOG.md".into()],
+        ..Policy::default()
+    };
+    policy.concurrency.stagger_seconds = 10;
+    policy
+}
+
+/// The id of the `n`th assignment of a test.
+pub(crate) fn id(n: u64) -> AssignmentId {
+    AssignmentId::from_bits(n)
+}
+
+/// The head of the branch that the `n`th assignment leaves.
+pub(crate) fn head(n: u64) -> CommitId {
+    CommitId::new(format!("{n:040x}"))
+}
+
+pub(crate) fn issue_ref(repo: &str, number: u64) -> IssueRef {
+    IssueRef {
+        repo: repo.into(),
+        number,
+    }
+}
+
+pub(crate) fn request(n: u64, repo: &str, number: u64, files: &[&str]) -> AssignRequest {
+    AssignRequest {
+        id: id(n),
+        kind: AssignmentKind::Work,
+        machine: None,
+        repo: repo.into(),
+        issue: Issue {
+            number,
+            title: format!("Do thing {number}"),
+            body: format!("Please do thing {number}."),
+            labels: Vec::new(),
+            state: IssueState::Open,
+            author: "somebody".into(),
+        },
+        model: None,
+        briefing: None,
+        scope: FileScope {
+            allowed: files.iter().map(|glob| (*glob).to_owned()).collect(),
+            forbidden: Vec::new(),
+        },
+        evidence: ClaimEvidence::Branches(Vec::new()),
+        when_blocked: WhenBlocked::Refuse,
+        waivers: Waivers::default(),
+        goal: Goal::Merged,
+    }
+}
+
+/// The end of a worker that has committed one change to `files`.
+pub(crate) fn success(n: u64, files: &[&str]) -> WorkerEnd {
+    WorkerEnd {
+        exit_code: Some(0),
+        branch: Some(format!("issue-of-{n}")),
+        head: Some(head(n)),
+        commits: 1,
+        pushed: true,
+        files: files.iter().map(|path| (*path).to_owned()).collect(),
+        cost_usd: 0.1,
+        turns: 3,
+        ..WorkerEnd::unreported(WorkerResult::Done, None)
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(policy())
+    }
+
+    pub(crate) fn with(policy: Policy) -> Self {
+        Self {
+            policy,
+            board: Board::default(),
+            now: START,
+            log: Vec::new(),
+            outbox: BTreeMap::new(),
+            keys: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn decide(&self, command: &Command) -> Decision {
+        decide(&self.board, &self.policy, command, self.now)
+    }
+
+    /// Decides and commits, as the store does.
+    pub(crate) fn run(&mut self, command: &Command) -> Decision {
+        let decision = self.decide(command);
+        for event in &decision.events {
+            let recorded = Recorded {
+                seq: self.board.seq + 1,
+                at: self.now,
+                event: event.clone(),
+            };
+            self.board.apply(&recorded);
+            self.log.push(recorded);
+        }
+        for request in &decision.effects {
+            assert!(
+                self.keys.insert(request.key.clone()),
+                "{} again",
+                request.key
+            );
+            self.outbox.insert(request.key.clone(), request.clone());
+        }
+        for event in &decision.events {
+            if let BoardEvent::EffectSettled { key, .. } = event {
+                self.outbox.remove(key);
+            }
+        }
+        decision
+    }
+
+    pub(crate) fn assign(&mut self, request: AssignRequest) -> Decision {
+        self.run(&Command::Assign(Box::new(request)))
+    }
+
+    /// Assigns and expects a worker to be requested.
+    pub(crate) fn assigned(&mut self, request: AssignRequest) -> &Assignment {
+        let id = request.id.clone();
+        let decision = self.assign(request);
+        assert_eq!(decision.refusal, None);
+        &self.board.assignments[&id]
+    }
+
+    /// Assigns and expects a refusal by `rule`; gives its sentence.
+    pub(crate) fn refused(&mut self, request: AssignRequest, rule: Rule) -> String {
+        let decision = self.assign(request);
+        refusal_of(&decision, rule)
+    }
+
+    pub(crate) fn report(&mut self, n: u64, report: AgentReport) -> Decision {
+        let machine = self.machine_of(n);
+        let id = id(n);
+        self.run(&Command::Report {
+            machine,
+            id,
+            report,
+        })
+    }
+
+    pub(crate) fn machine_of(&self, n: u64) -> MachineName {
+        let assignment = self.board.assignments.get(&id(n));
+        assignment.map_or_else(|| "desk".into(), |it| it.machine.clone())
+    }
+
+    pub(crate) fn finish(&mut self, n: u64, end: WorkerEnd) -> Decision {
+        let (at, end) = (self.now, Box::new(end));
+        self.report(n, AgentReport::Finished { at, end })
+    }
+
+    pub(crate) fn answer(&mut self, key: &str, outcome: Outcome) -> Decision {
+        let key = EffectKey::from(key);
+        assert!(
+            self.outbox.contains_key(&key),
+            "{key} is not open: {:?}",
+            self.open()
+        );
+        self.run(&Command::Outcome { key, outcome })
+    }
+
+    /// Answers every open comment: they stand in nobody's way.
+    pub(crate) fn post_comments(&mut self) {
+        let comments: Vec<EffectKey> = self
+            .outbox
+            .values()
+            .filter(|it| matches!(it.effect, Effect::PostComment(_)))
+            .map(|it| it.key.clone())
+            .collect();
+        for key in comments {
+            let outcome = Outcome::CommentPosted;
+            let _ = self.run(&Command::Outcome { key, outcome });
+        }
+    }
+
+    pub(crate) fn open(&self) -> Vec<&str> {
+        self.outbox.keys().map(EffectKey::as_str).collect()
+    }
+
+    pub(crate) fn get(&self, n: u64) -> &Assignment {
+        &self.board.assignments[&id(n)]
+    }
+
+    pub(crate) fn is_on_board(&self, n: u64) -> bool {
+        self.board.assignments.contains_key(&id(n))
+    }
+
+    pub(crate) fn sleep(&mut self, seconds: u64) {
+        self.now = self.now.plus_secs(seconds);
+    }
+
+    /// Takes the `n`th assignment to its end with one commit to `files`.
+    pub(crate) fn work(&mut self, n: u64, files: &[&str]) {
+        let _ = self.answer(&format!("dispatch:{}", id(n)), Outcome::Dispatched);
+        let _ = self.finish(n, success(n, files));
+        self.post_comments();
+    }
+
+    /// Answers the open test of the `n`th assignment.
+    pub(crate) fn tested(&mut self, n: u64, result: TestResult) -> Decision {
+        let note = "cargo test".to_owned();
+        let key = format!("test:{}:{}", id(n), head(n));
+        self.answer(&key, Outcome::Tested { result, note })
+    }
+
+    /// Answers the open merge of the `n`th assignment and closes its issue.
+    pub(crate) fn merged(&mut self, n: u64, attempt: u32) {
+        let commit = CommitId::new(format!("{:040x}", 0xface_0000 + n));
+        let key = format!("merge:{}:{attempt}", id(n));
+        let _ = self.answer(&key, Outcome::Merged { commit });
+        let _ = self.answer(&format!("close:{}", id(n)), Outcome::IssueClosed);
+        self.post_comments();
+    }
+
+    pub(crate) fn merge(&mut self, ids: &[u64], ordered: bool) -> Decision {
+        self.run(&Command::Merge {
+            ids: ids.iter().map(|n| id(*n)).collect(),
+            repo: None,
+            method: MergeMethod::Squash,
+            ordered,
+        })
+    }
+}
+
+pub(crate) fn refusal_of(decision: &Decision, rule: Rule) -> String {
+    let Some(refusal) = decision.refusal.clone() else {
+        panic!("not refused: {decision:?}");
+    };
+    assert_eq!(refusal.rule, rule, "{refusal}");
+    assert_eq!(decision.effects, []);
+    assert_eq!(
+        decision.events,
+        [BoardEvent::Refused {
+            refusal: refusal.clone()
+        }]
+    );
+    match refusal.hint {
+        Some(hint) => format!("{} ({hint})", refusal.why),
+        None => refusal.why,
+    }
+}
+
+/// The names of the events of a decision, for tests that care about nothing else.
+pub(crate) fn kinds(decision: &Decision) -> Vec<String> {
+    decision.events.iter().map(kind).collect()
+}
+
+pub(crate) fn kind(event: &BoardEvent) -> String {
+    let value = serde_json::to_value(event).unwrap();
+    value["kind"].as_str().unwrap().to_owned()
+}
+
+pub(crate) fn comment(world: &World, event: CommentEvent, n: u64) -> String {
+    let key = EffectKey::new(format!("comment:{}:{}", event.as_str(), id(n)));
+    match &world.outbox[&key].effect {
+        Effect::PostComment(comment) => comment.text.clone(),
+        other => panic!("{other:?}"),
+    }
+}

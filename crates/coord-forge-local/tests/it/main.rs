@@ -1,0 +1,7 @@
+//! The local forge on a real store and real git repositories.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod issues;
+mod pulls;
+mod world;

@@ -1,0 +1,31 @@
+//! Git repositories: reading, fetching, worktrees for workers, saving their work, merging it.
+//!
+//! Everything here blocks; callers on an async runtime use `spawn_blocking`. All types are
+//! `Send + Sync`. gix works in process; what it cannot do (fetch, push, reset) is done by the
+//! `git` program, which only the module `cli` starts.
+//!
+//! The crate never touches a person's own checkout, with one exception: merging into a branch of
+//! a repository without remote fast-forwards a clean checkout of that branch.
+
+mod cli;
+mod error;
+mod lock;
+mod merge;
+mod pool;
+pub mod prepare;
+mod repo;
+pub mod scratch;
+mod snapshot;
+mod throwaway;
+mod worker_env;
+
+pub use cli::Git;
+pub use error::{GitError, RemoteFault};
+pub use merge::{MergeReport, MergeSpec, merge_branch};
+pub use pool::{
+    AcquireSpec, PooledWorktree, Recovered, Released, WipSaved, Worktree, WorktreePool,
+    WorktreeState,
+};
+pub use repo::{Repo, RepoStatus};
+pub use throwaway::ThrowawayWorktree;
+pub use worker_env::worker_git_env;

@@ -1,0 +1,125 @@
+//! Makes a commit the new tip of a branch, provided that the tip still is the one it was built on.
+
+use std::path::{Path, PathBuf};
+
+use gix::ObjectId;
+
+use crate::repo::{
+    PushOutcome, branch_ref, checkouts_of, has_origin, push_with_lease, read, set_ref,
+};
+use crate::{GitError, Repo};
+
+pub(super) enum Published {
+    Done,
+    /// The tip is another one by now.
+    Moved,
+    Refused(String),
+}
+
+/// The tip that a merge has to build on: the remote's where there is a remote.
+pub(super) fn base_tip(gix: &gix::Repository, branch: &str) -> Result<ObjectId, GitError> {
+    let folder = if has_origin(gix) {
+        "refs/remotes/origin"
+    } else {
+        "refs/heads"
+    };
+    read(gix, &format!("{folder}/{branch}"))?.ok_or_else(|| GitError::NoSuchBranch {
+        name: branch.to_owned(),
+    })
+}
+
+pub(super) fn publish(
+    repo: &Repo,
+    gix: &gix::Repository,
+    branch: &str,
+    new: ObjectId,
+    old: ObjectId,
+) -> Result<Published, GitError> {
+    if has_origin(gix) {
+        return Ok(match push_with_lease(repo, branch, new, old)? {
+            PushOutcome::Done => Published::Done,
+            PushOutcome::Moved => Published::Moved,
+            PushOutcome::Refused(reason) => Published::Refused(reason),
+        });
+    }
+    let checkouts = checkouts_of(repo, branch)?;
+    match checkouts.as_slice() {
+        [] => move_branch(gix, branch, new, old),
+        [checkout] => fast_forward(repo, gix, checkout, branch, new, old),
+        [..] => Ok(Published::Refused(format!(
+            "`{branch}` is checked out more than once: {}",
+            list(&checkouts)
+        ))),
+    }
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    let paths: Vec<String> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    paths.join(", ")
+}
+
+fn move_branch(
+    gix: &gix::Repository,
+    branch: &str,
+    new: ObjectId,
+    old: ObjectId,
+) -> Result<Published, GitError> {
+    match set_ref(gix, branch_ref(branch)?, new, Some(old), "merge") {
+        Ok(()) => Ok(Published::Done),
+        Err(_) if base_tip(gix, branch)? != old => Ok(Published::Moved),
+        Err(error) => Err(error),
+    }
+}
+
+/// Moves the branch together with the checkout that a person has of it. Untracked files stay;
+/// git refuses by itself where one of them is in the way.
+fn fast_forward(
+    repo: &Repo,
+    gix: &gix::Repository,
+    checkout: &Path,
+    branch: &str,
+    new: ObjectId,
+    old: ObjectId,
+) -> Result<Published, GitError> {
+    if let Some(reason) = unfit(repo, checkout, branch)? {
+        return Ok(Published::Refused(reason));
+    }
+    let output = repo
+        .git()
+        .run_in(checkout, "merge")
+        .config("merge.autoStash=false")
+        .config("submodule.recurse=false")
+        .args(["--ff-only", "--quiet", &new.to_string()])
+        .output()?;
+    let tip = base_tip(gix, branch)?;
+    if tip == new {
+        Ok(Published::Done)
+    } else if tip != old {
+        Ok(Published::Moved)
+    } else {
+        Ok(Published::Refused(format!(
+            "`{}` cannot be fast-forwarded: {}",
+            checkout.display(),
+            output.last_words()
+        )))
+    }
+}
+
+/// Why a checkout must not be touched.
+fn unfit(repo: &Repo, checkout: &Path, branch: &str) -> Result<Option<String>, GitError> {
+    let changes = repo
+        .git()
+        .run_in(checkout, "status")
+        .args(["--porcelain", "-z", "--untracked-files=no"])
+        .bytes()?;
+    let in_progress = crate::repo::open_gix(checkout)?.state().is_some();
+    Ok((!changes.is_empty() || in_progress).then(|| {
+        format!(
+            "`{}` has `{branch}` checked out with uncommitted changes: commit or stash them first",
+            checkout.display()
+        )
+    }))
+}

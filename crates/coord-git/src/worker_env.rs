@@ -1,0 +1,48 @@
+//! The environment for a worker's own git.
+//!
+//! Publishing is the coordinator's act, so pushes of a worker lead nowhere, to an address that
+//! says why. It is a guard against accidents; a worker that unsets variables gets past it.
+
+use std::path::Path;
+
+use crate::prepare;
+
+/// Shown by git when a worker tries to push: `fatal: '<this>' does not appear to be a git repository`.
+const NOWHERE: &str = "/dev/null/commit-only--coord-pushes-your-branch-when-you-are-done";
+
+/// Variables for a worker that runs in `worktree`, in addition to its scrubbed environment.
+#[must_use]
+pub fn worker_git_env(worktree: &Path) -> Vec<(String, String)> {
+    let mut settings = vec![
+        // An empty value clears what the repository's own configuration lists.
+        ("remote.origin.pushUrl".to_owned(), String::new()),
+        ("remote.origin.pushUrl".to_owned(), NOWHERE.to_owned()),
+        // Every other remote, and addresses on the command line.
+        (format!("url.{NOWHERE}/.pushInsteadOf"), String::new()),
+        ("gc.auto".to_owned(), "0".to_owned()),
+        ("maintenance.auto".to_owned(), "false".to_owned()),
+    ];
+    if let Some(file) = prepare::exclude_file(worktree) {
+        settings.push((
+            "core.excludesFile".to_owned(),
+            file.to_string_lossy().into_owned(),
+        ));
+    }
+    let mut env: Vec<(String, String)> = [
+        ("GIT_TERMINAL_PROMPT", "0"),
+        ("GIT_EDITOR", "true"),
+        ("GIT_SEQUENCE_EDITOR", "true"),
+        ("GIT_PAGER", "cat"),
+        ("GIT_ASKPASS", "true"),
+        ("SSH_ASKPASS", "true"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect();
+    env.push(("GIT_CONFIG_COUNT".to_owned(), settings.len().to_string()));
+    for (n, (key, value)) in settings.into_iter().enumerate() {
+        env.push((format!("GIT_CONFIG_KEY_{n}"), key));
+        env.push((format!("GIT_CONFIG_VALUE_{n}"), value));
+    }
+    env
+}

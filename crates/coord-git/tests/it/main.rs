@@ -1,0 +1,16 @@
+//! `coord-git` against real repositories.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod fixture;
+mod merging;
+mod opening;
+mod pooling;
+mod preparing;
+mod recovering;
+mod recycling;
+mod remotes;
+mod saving;

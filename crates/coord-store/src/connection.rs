@@ -1,0 +1,189 @@
+//! Opening the database file: made whole or not at all, checked before it is trusted.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{Fault, StoreError};
+use crate::finished;
+
+/// `coor` in ASCII: tells our databases from those of other programs.
+const APPLICATION_ID: i64 = 0x636f_6f72;
+/// The version of the tables that this build reads and writes.
+const SCHEMA_VERSION: u32 = 1;
+const SCHEMA: &str = include_str!("schema.sql");
+/// How long a call waits for another process to end its transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Opens the database for writing; makes it when there is no file of that name.
+pub(crate) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
+    match fs::metadata(path) {
+        Ok(file) if file.len() == 0 => {
+            // We never leave an empty file behind, so this one has lost its content.
+            return Err(StoreError::NotOurs {
+                path: path.to_path_buf(),
+                reason: "the file is empty".to_owned(),
+            });
+        }
+        Ok(_) => {}
+        Err(e) if e.kind() == ErrorKind::NotFound => create(path)?,
+        Err(e) => return Err(folder_error(path, e)),
+    }
+    let conn = open(path).map_err(|e| StoreError::from_sqlite(path, e))?;
+    check(&conn, path).map_err(|fault| fault.at(path))?;
+    Ok(conn)
+}
+
+/// Opens the database that [`open_for_writing`] has checked, for reading only.
+pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
+    let prepare = || {
+        let conn = open(path)?;
+        conn.pragma_update(None, "query_only", true)?;
+        Ok(conn)
+    };
+    prepare().map_err(|e| StoreError::from_sqlite(path, e))
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    Ok(conn)
+}
+
+/// Makes the database under another name and then gives it its own, so that no other process ever
+/// sees, and no crash ever leaves behind, one without tables.
+fn create(path: &Path) -> Result<(), StoreError> {
+    let folder = folder_of(path);
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|e| folder_error(path, e))?;
+    let fresh = fresh_name(path);
+    let made = make(&fresh, path).and_then(|()| match fs::hard_link(&fresh, path) {
+        Ok(()) => Ok(()),
+        // Another process was faster; its database is as good as ours.
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(folder_error(path, e)),
+    });
+    // What cannot be removed is litter, not damage.
+    let _ = fs::remove_file(&fresh);
+    made?;
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|e| folder_error(path, e))
+}
+
+fn make(fresh: &Path, path: &Path) -> Result<(), StoreError> {
+    // Briefings may be confidential; SQLite gives its side files the mode of the main file.
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(fresh)
+        .map_err(|e| folder_error(path, e))?;
+    let fill = || {
+        let conn = open(fresh)?;
+        conn.pragma_update(None, "journal_mode", "WAL")?;
+        conn.pragma_update(None, "application_id", APPLICATION_ID)?;
+        conn.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?;
+        set_meta(&conn, "schema_version", SCHEMA_VERSION)?;
+        set_meta(&conn, "finished_version", finished::VERSION)?;
+        conn.close().map_err(|(_, e)| e)
+    };
+    fill().map_err(|e| StoreError::from_sqlite(path, e))
+}
+
+fn fresh_name(path: &Path) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    name.push(format!(".new-{}-{count}", std::process::id()));
+    path.with_file_name(name)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn folder_error(path: &Path, error: std::io::Error) -> StoreError {
+    if error.kind() == ErrorKind::StorageFull {
+        return StoreError::Full {
+            path: path.to_path_buf(),
+        };
+    }
+    StoreError::Folder {
+        path: folder_of(path).to_path_buf(),
+        source: Arc::new(error),
+    }
+}
+
+fn check(conn: &Connection, path: &Path) -> Result<(), Fault> {
+    check_length(conn, path)?;
+    let id: i64 = conn.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if id != APPLICATION_ID {
+        return Err(Fault::Known(StoreError::NotOurs {
+            path: path.to_path_buf(),
+            reason: "another program made it".to_owned(),
+        }));
+    }
+    let found = meta(conn, "schema_version")?;
+    if found > SCHEMA_VERSION {
+        return Err(Fault::Known(StoreError::Newer {
+            what: format!("the database `{}`", path.display()),
+            found,
+            known: SCHEMA_VERSION,
+        }));
+    }
+    Ok(())
+}
+
+/// SQLite notices missing pages, but takes a page that was cut for one that ends in zeros. While
+/// there is a log beside the file a page may be cut for good reason: it is repaired from the log.
+fn check_length(conn: &Connection, path: &Path) -> Result<(), Fault> {
+    let page: u64 = conn
+        .query_row("PRAGMA page_size", [], |row| row.get::<_, u32>(0))?
+        .into();
+    let length = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if length(Path::new(&log)) > 0 || length(path).is_multiple_of(page) {
+        return Ok(());
+    }
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    let reason = "the file ends within a page".to_owned();
+    Err(Fault::Sqlite(rusqlite::Error::SqliteFailure(
+        code,
+        Some(reason),
+    )))
+}
+
+/// A number from the table `meta`.
+pub(crate) fn meta(conn: &Connection, key: &str) -> rusqlite::Result<u32> {
+    conn.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
+        row.get(0)
+    })
+}
+
+/// Puts a number into the table `meta`.
+pub(crate) fn set_meta(conn: &Connection, key: &str, value: u32) -> rusqlite::Result<()> {
+    conn.execute(
+        "INSERT INTO meta (key, value) VALUES (?1, ?2)
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (key, value),
+    )?;
+    Ok(())
+}

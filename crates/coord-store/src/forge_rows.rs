@@ -1,0 +1,451 @@
+//! The tables of the local forge: issues, comments and pull requests. What the rows mean for git
+//! is the local forge's business.
+
+use coord_core::ids::{CommitId, RepoName, Timestamp};
+use coord_core::issue::{Issue, IssueState};
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::error::{Fault, StoreError};
+use crate::scope::{from_sql, to_sql};
+use crate::store::Store;
+
+/// A comment as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommentRow {
+    /// Unique in the store.
+    pub id: u64,
+    /// Who wrote it.
+    pub author: String,
+    /// Its text.
+    pub body: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A pull request as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullRow {
+    /// Its number, from the same sequence as the issues of the repository.
+    pub number: u64,
+    /// One line.
+    pub title: String,
+    /// Markdown.
+    pub body: String,
+    /// The branch that it asks to merge.
+    pub branch: String,
+    /// The branch that it is to be merged into.
+    pub base: String,
+    /// Set once it is merged; it is open until then.
+    pub merged: Option<MergedRow>,
+}
+
+/// How a pull request got into its base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MergedRow {
+    /// The tip of the branch that was merged.
+    pub head: CommitId,
+    /// The commit on the base that holds it.
+    pub commit: CommitId,
+}
+
+/// An issue to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewIssueRow {
+    /// One line.
+    pub title: String,
+    /// Markdown.
+    pub body: String,
+    /// Label names.
+    pub labels: Vec<String>,
+    /// Who opens it.
+    pub author: String,
+}
+
+/// A comment to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCommentRow {
+    /// Who writes it.
+    pub author: String,
+    /// Its text.
+    pub body: String,
+}
+
+/// A pull request to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPullRow {
+    /// One line.
+    pub title: String,
+    /// Markdown.
+    pub body: String,
+    /// The branch to merge.
+    pub branch: String,
+    /// The branch to merge it into.
+    pub base: String,
+}
+
+/// The issues, comments and pull requests of one repository.
+#[derive(Debug, Clone)]
+pub struct ForgeRows {
+    store: Store,
+    repo: RepoName,
+}
+
+const ISSUE: &str = "SELECT number, title, body, labels, author, open FROM forge_issues";
+const PULL: &str =
+    "SELECT number, title, body, branch, base, merged_head, merged_commit FROM forge_pulls";
+
+impl ForgeRows {
+    /// Those of the repository `repo`; its first issue or pull request gets the number 1.
+    #[must_use]
+    pub const fn new(store: Store, repo: RepoName) -> Self {
+        Self { store, repo }
+    }
+
+    /// The issues by number; `state` narrows them down.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn issues(&self, state: Option<IssueState>) -> Result<Vec<Issue>, StoreError> {
+        let repo = self.repo.clone();
+        let open = state.map(|state| state == IssueState::Open);
+        self.store
+            .read(move |scope| {
+                let mut query = scope.conn.prepare_cached(&format!(
+                    "{ISSUE} WHERE repo = ?1 AND (?2 IS NULL OR open = ?2) ORDER BY number"
+                ))?;
+                let rows = query.query_and_then((repo.as_str(), open), read_issue)?;
+                rows.collect()
+            })
+            .await
+    }
+
+    /// The issue of that number.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn issue(&self, number: u64) -> Result<Option<Issue>, StoreError> {
+        let repo = self.repo.clone();
+        self.store
+            .read(move |scope| issue(scope.conn, &repo, number))
+            .await
+    }
+
+    /// Opens an issue.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn create_issue(
+        &self,
+        new: NewIssueRow,
+        now: Timestamp,
+    ) -> Result<Issue, StoreError> {
+        let repo = self.repo.clone();
+        self.store
+            .write(move |scope| {
+                let number = next_number(scope.conn, &repo)?;
+                scope.conn.execute(
+                    "INSERT INTO forge_issues (repo, number, title, body, labels, author, open, at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, TRUE, ?7)",
+                    (
+                        repo.as_str(),
+                        to_sql(number),
+                        &new.title,
+                        &new.body,
+                        serde_json::json!(new.labels).to_string(),
+                        &new.author,
+                        now.as_millis(),
+                    ),
+                )?;
+                Ok(Issue {
+                    number,
+                    title: new.title,
+                    body: new.body,
+                    labels: new.labels,
+                    state: IssueState::Open,
+                    author: new.author,
+                })
+            })
+            .await
+    }
+
+    /// Closes the issue, and comments on it if it was open. `false`: there is none of that number.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn close_issue(
+        &self,
+        number: u64,
+        note: Option<NewCommentRow>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let repo = self.repo.clone();
+        self.store
+            .write(move |scope| {
+                let Some(found) = issue(scope.conn, &repo, number)? else {
+                    return Ok(false);
+                };
+                if found.state == IssueState::Closed {
+                    return Ok(true);
+                }
+                if let Some(note) = note {
+                    insert_comment(scope.conn, &repo, number, note, now)?;
+                }
+                scope.conn.execute(
+                    "UPDATE forge_issues SET open = FALSE WHERE repo = ?1 AND number = ?2",
+                    (repo.as_str(), to_sql(number)),
+                )?;
+                Ok(true)
+            })
+            .await
+    }
+
+    /// The comments on the issue or pull request, the earliest first; `None`: there is none of that
+    /// number.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn comments(&self, number: u64) -> Result<Option<Vec<CommentRow>>, StoreError> {
+        let repo = self.repo.clone();
+        self.store
+            .read(move |scope| {
+                if !exists(scope.conn, &repo, number)? {
+                    return Ok(None);
+                }
+                let mut query = scope.conn.prepare_cached(
+                    "SELECT id, author, body, at FROM forge_comments
+                     WHERE repo = ?1 AND number = ?2 ORDER BY id",
+                )?;
+                let rows = query.query_map((repo.as_str(), to_sql(number)), |row| {
+                    Ok(CommentRow {
+                        id: from_sql(row.get(0)?),
+                        author: row.get(1)?,
+                        body: row.get(2)?,
+                        at: Timestamp::from_millis(row.get(3)?),
+                    })
+                })?;
+                Ok(Some(rows.collect::<Result<_, _>>()?))
+            })
+            .await
+    }
+
+    /// Posts a comment; `None`: there is no issue and no pull request of that number.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn create_comment(
+        &self,
+        number: u64,
+        new: NewCommentRow,
+        now: Timestamp,
+    ) -> Result<Option<CommentRow>, StoreError> {
+        let repo = self.repo.clone();
+        self.store
+            .write(move |scope| {
+                if !exists(scope.conn, &repo, number)? {
+                    return Ok(None);
+                }
+                insert_comment(scope.conn, &repo, number, new, now).map(Some)
+            })
+            .await
+    }
+
+    /// The pull request of that number.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn pull(&self, number: u64) -> Result<Option<PullRow>, StoreError> {
+        let repo = self.repo.clone();
+        self.store
+            .read(move |scope| {
+                let mut query = scope
+                    .conn
+                    .prepare_cached(&format!("{PULL} WHERE repo = ?1 AND number = ?2"))?;
+                let row = query
+                    .query_row((repo.as_str(), to_sql(number)), read_pull)
+                    .optional()?;
+                Ok(row)
+            })
+            .await
+    }
+
+    /// The open pull request of the branch, else its latest one.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn pull_for_branch(&self, branch: &str) -> Result<Option<PullRow>, StoreError> {
+        let (repo, branch) = (self.repo.clone(), branch.to_owned());
+        self.store
+            .read(move |scope| {
+                let mut query = scope.conn.prepare_cached(&format!(
+                    "{PULL} WHERE repo = ?1 AND branch = ?2
+                     ORDER BY merged_commit IS NULL DESC, number DESC LIMIT 1"
+                ))?;
+                let row = query
+                    .query_row((repo.as_str(), &branch), read_pull)
+                    .optional()?;
+                Ok(row)
+            })
+            .await
+    }
+
+    /// Opens a pull request, or finds the open one of the same branch and base.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn open_pull(&self, new: NewPullRow, now: Timestamp) -> Result<PullRow, StoreError> {
+        let repo = self.repo.clone();
+        self.store
+            .write(move |scope| {
+                if let Some(open) = open_pull(scope.conn, &repo, &new.branch, &new.base)? {
+                    return Ok(open);
+                }
+                let number = next_number(scope.conn, &repo)?;
+                scope.conn.execute(
+                    "INSERT INTO forge_pulls (repo, number, title, body, branch, base, at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    (
+                        repo.as_str(),
+                        to_sql(number),
+                        &new.title,
+                        &new.body,
+                        &new.branch,
+                        &new.base,
+                        now.as_millis(),
+                    ),
+                )?;
+                Ok(PullRow {
+                    number,
+                    title: new.title,
+                    body: new.body,
+                    branch: new.branch,
+                    base: new.base,
+                    merged: None,
+                })
+            })
+            .await
+    }
+
+    /// Writes down that the pull request is merged. What was written first stays.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn set_merged(&self, number: u64, merged: MergedRow) -> Result<(), StoreError> {
+        let repo = self.repo.clone();
+        self.store
+            .write(move |scope| {
+                scope.conn.execute(
+                    "UPDATE forge_pulls SET merged_head = ?3, merged_commit = ?4
+                     WHERE repo = ?1 AND number = ?2 AND merged_commit IS NULL",
+                    (
+                        repo.as_str(),
+                        to_sql(number),
+                        merged.head.as_str(),
+                        merged.commit.as_str(),
+                    ),
+                )?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+fn exists(conn: &Connection, repo: &RepoName, number: u64) -> Result<bool, Fault> {
+    let mut query = conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM forge_numbers WHERE repo = ?1 AND number = ?2)",
+    )?;
+    Ok(query.query_row((repo.as_str(), to_sql(number)), |row| row.get(0))?)
+}
+
+fn next_number(conn: &Connection, repo: &RepoName) -> Result<u64, Fault> {
+    let number: i64 = conn.query_row(
+        "INSERT INTO forge_numbers (repo, number)
+         SELECT ?1, coalesce(max(number), 0) + 1 FROM forge_numbers WHERE repo = ?1
+         RETURNING number",
+        [repo.as_str()],
+        |row| row.get(0),
+    )?;
+    Ok(from_sql(number))
+}
+
+fn issue(conn: &Connection, repo: &RepoName, number: u64) -> Result<Option<Issue>, Fault> {
+    let mut query = conn.prepare_cached(&format!("{ISSUE} WHERE repo = ?1 AND number = ?2"))?;
+    let mut rows = query.query((repo.as_str(), to_sql(number)))?;
+    rows.next()?.map(read_issue).transpose()
+}
+
+fn read_issue(row: &Row<'_>) -> Result<Issue, Fault> {
+    let number = from_sql(row.get(0)?);
+    let labels: String = row.get(3)?;
+    let open: bool = row.get(5)?;
+    Ok(Issue {
+        number,
+        title: row.get(1)?,
+        body: row.get(2)?,
+        labels: serde_json::from_str(&labels).map_err(|e| StoreError::Corrupt {
+            what: format!("the labels of issue {number}"),
+            reason: e.to_string(),
+        })?,
+        state: if open {
+            IssueState::Open
+        } else {
+            IssueState::Closed
+        },
+        author: row.get(4)?,
+    })
+}
+
+fn insert_comment(
+    conn: &Connection,
+    repo: &RepoName,
+    number: u64,
+    new: NewCommentRow,
+    now: Timestamp,
+) -> Result<CommentRow, Fault> {
+    conn.execute(
+        "INSERT INTO forge_comments (repo, number, author, body, at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        (
+            repo.as_str(),
+            to_sql(number),
+            &new.author,
+            &new.body,
+            now.as_millis(),
+        ),
+    )?;
+    Ok(CommentRow {
+        id: from_sql(conn.last_insert_rowid()),
+        author: new.author,
+        body: new.body,
+        at: now,
+    })
+}
+
+fn open_pull(
+    conn: &Connection,
+    repo: &RepoName,
+    branch: &str,
+    base: &str,
+) -> Result<Option<PullRow>, Fault> {
+    let mut query = conn.prepare_cached(&format!(
+        "{PULL} WHERE repo = ?1 AND branch = ?2 AND base = ?3 AND merged_commit IS NULL"
+    ))?;
+    let row = query
+        .query_row((repo.as_str(), branch, base), read_pull)
+        .optional()?;
+    Ok(row)
+}
+
+fn read_pull(row: &Row<'_>) -> rusqlite::Result<PullRow> {
+    let head: Option<String> = row.get(5)?;
+    let commit: Option<String> = row.get(6)?;
+    Ok(PullRow {
+        number: from_sql(row.get(0)?),
+        title: row.get(1)?,
+        body: row.get(2)?,
+        branch: row.get(3)?,
+        base: row.get(4)?,
+        merged: head.zip(commit).map(|(head, commit)| MergedRow {
+            head: head.into(),
+            commit: commit.into(),
+        }),
+    })
+}

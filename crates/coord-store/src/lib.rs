@@ -1,0 +1,29 @@
+//! The board's home: the event log, snapshots, the outbox, the read model of what is finished, and
+//! the tables of the local forge, in one SQLite database that many processes may use at once.
+//!
+//! Every change is one write transaction. The store never decides anything: it runs what
+//! `coord-core` decides, and keeps it. It does not carry effects out.
+
+mod commit;
+mod connection;
+mod error;
+mod finished;
+mod forge_rows;
+mod history;
+mod log;
+mod outbox;
+mod reader;
+mod scope;
+mod store;
+mod subject;
+mod writer;
+
+pub use commit::Committed;
+pub use error::StoreError;
+pub use finished::FinishedFilter;
+pub use forge_rows::{
+    CommentRow, ForgeRows, MergedRow, NewCommentRow, NewIssueRow, NewPullRow, PullRow,
+};
+pub use history::HistoryFilter;
+pub use outbox::{LeasedEffect, OutboxRow};
+pub use store::Store;

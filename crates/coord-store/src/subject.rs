@@ -1,0 +1,68 @@
+//! What an event is about: the columns by which the history finds it.
+
+use coord_core::ids::{AssignmentId, EffectKey, IssueRef};
+use coord_core::{Board, BoardEvent};
+
+/// The issue and the assignment that an event is about.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Subject {
+    pub(crate) issue: Option<IssueRef>,
+    pub(crate) assignment: Option<AssignmentId>,
+}
+
+impl Subject {
+    /// What `event` is about; `board` is the one that it has not been applied to yet.
+    pub(crate) fn of(event: &BoardEvent, board: &Board) -> Self {
+        match event {
+            BoardEvent::Refused { refusal } => Self {
+                issue: refusal.issue.clone(),
+                assignment: refusal.assignment.clone(),
+            },
+            BoardEvent::AssignmentWaits { assignment, .. }
+            | BoardEvent::AssignmentRequested { assignment } => Self {
+                issue: Some(assignment.issue.clone()),
+                assignment: Some(assignment.id.clone()),
+            },
+            BoardEvent::AssignmentAccepted { id }
+            | BoardEvent::WorkerStarted { id, .. }
+            | BoardEvent::FilesObserved { id, .. }
+            | BoardEvent::OverlapObserved { id, .. }
+            | BoardEvent::WorkerStuck { id, .. }
+            | BoardEvent::StopRequested { id }
+            | BoardEvent::AssignmentEnded { id, .. }
+            | BoardEvent::AssignmentLost { id }
+            | BoardEvent::TestStarted { id, .. }
+            | BoardEvent::TestRecorded { id, .. }
+            | BoardEvent::MergeQueued { id, .. }
+            | BoardEvent::MergeStarted { id }
+            | BoardEvent::Merged { id, .. }
+            | BoardEvent::MergeConflicted { id, .. }
+            | BoardEvent::MergeRefused { id, .. }
+            | BoardEvent::EffectQueued { id, .. }
+            | BoardEvent::AssignmentArchived { id } => Self::assignment(id, board),
+            BoardEvent::IssueClosed { issue } => Self {
+                issue: Some(issue.clone()),
+                assignment: None,
+            },
+            BoardEvent::EffectSettled { key, .. } => Self::effect(key, board),
+            BoardEvent::RateLimited { .. }
+            | BoardEvent::AgentSilent { .. }
+            | BoardEvent::AgentBack { .. } => Self::default(),
+        }
+    }
+
+    fn assignment(id: &AssignmentId, board: &Board) -> Self {
+        Self {
+            issue: board.assignments.get(id).map(|a| a.issue.clone()),
+            assignment: Some(id.clone()),
+        }
+    }
+
+    fn effect(key: &EffectKey, board: &Board) -> Self {
+        board
+            .open_effects
+            .get(key)
+            .map(|id| Self::assignment(id, board))
+            .unwrap_or_default()
+    }
+}

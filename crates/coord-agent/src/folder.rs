@@ -1,0 +1,259 @@
+//! An assignment's folder: which file is what, and what its files say about how far it got.
+//!
+//! The folder is the whole truth about an assignment. The supervisor writes `run.json`,
+//! `exit.json`, the log and the lock in it; everything else is written here, atomically.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use coord_core::ids::{AssignmentId, CommitId};
+use coord_protocol::{AssignBody, CompletedRow};
+use serde::{Deserialize, Serialize};
+
+use crate::durable;
+
+/// The version of the files that are written here.
+const VERSION: u32 = 1;
+
+/// `<home>/agent/assignments/<id>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Folder(PathBuf);
+
+/// `spec.json`: written first; an assignment without it was never acknowledged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Spec {
+    version: u32,
+    /// The coordinator's id, or the one that the agent chose.
+    pub(crate) id: AssignmentId,
+    /// Seconds since the epoch.
+    pub(crate) accepted_at: f64,
+    /// As it came.
+    pub(crate) body: AssignBody,
+}
+
+/// `plan.json`: what the worktree is made of. Written before it is made, and again with its
+/// path, so that a restart neither starts from another commit nor makes a second worktree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    version: u32,
+    /// The root of the checkout.
+    pub(crate) repo: PathBuf,
+    /// The branch that the worker works on.
+    pub(crate) branch: String,
+    /// The commit that its work is measured against.
+    pub(crate) base: CommitId,
+    /// An existing branch to continue on.
+    pub(crate) start: Option<String>,
+    /// The worktree, once it is there.
+    pub(crate) worktree: Option<PathBuf>,
+}
+
+/// `settled.json`: whether the end counts as cancelled. Decided once, before anything is
+/// published, so that a late cancel or a restart cannot change it half-way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Settled {
+    version: u32,
+    /// Nothing is to be published.
+    pub(crate) cancelled: bool,
+}
+
+/// `outcome.json`: its presence means that the assignment has ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    version: u32,
+    /// The row of `/status`, with the end.
+    pub(crate) row: CompletedRow,
+}
+
+impl Spec {
+    /// The request `body`, accepted under `id` at `accepted_at`.
+    pub(crate) fn new(id: AssignmentId, accepted_at: f64, body: AssignBody) -> Self {
+        Self {
+            version: VERSION,
+            id,
+            accepted_at,
+            body,
+        }
+    }
+}
+
+impl Plan {
+    /// A plan whose worktree is yet to be made.
+    pub(crate) fn new(
+        repo: PathBuf,
+        branch: String,
+        base: CommitId,
+        start: Option<String>,
+    ) -> Self {
+        Self {
+            version: VERSION,
+            repo,
+            branch,
+            base,
+            start,
+            worktree: None,
+        }
+    }
+}
+
+impl Folder {
+    /// The folder of `id` below `<home>/agent/assignments`.
+    pub(crate) fn of(assignments: &Path, id: &AssignmentId) -> Self {
+        Self(assignments.join(id.as_str()))
+    }
+
+    /// The folder itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The worker's output.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.0.join("log.ndjson")
+    }
+
+    /// The output of the setup command.
+    pub(crate) fn setup_log(&self) -> PathBuf {
+        self.0.join("setup.log")
+    }
+
+    /// Held by the setup command and everything that it starts.
+    pub(crate) fn setup_lock(&self) -> PathBuf {
+        self.0.join("setup.lock")
+    }
+
+    /// The agent's checkpoint of the folded log.
+    pub(crate) fn summary(&self) -> PathBuf {
+        self.0.join("summary.json")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Makes the folder with its `spec.json`; durable when it returns.
+    pub(crate) fn create(&self, spec: &Spec) -> io::Result<()> {
+        fs::create_dir_all(&self.0)?;
+        durable::write_json(&self.file("spec.json"), spec)?;
+        durable::sync_parent(&self.0)
+    }
+
+    /// What was asked for; `None` for a folder whose request was never acknowledged.
+    pub(crate) fn spec(&self) -> io::Result<Option<Spec>> {
+        durable::read_json(&self.file("spec.json"))
+    }
+
+    /// What the worktree is made of.
+    pub(crate) fn plan(&self) -> io::Result<Option<Plan>> {
+        durable::read_json(&self.file("plan.json"))
+    }
+
+    /// Remembers what the worktree is made of.
+    pub(crate) fn write_plan(&self, plan: &Plan) -> io::Result<()> {
+        durable::write_json(&self.file("plan.json"), plan)
+    }
+
+    /// How it ended.
+    pub(crate) fn outcome(&self) -> io::Result<Option<Outcome>> {
+        durable::read_json(&self.file("outcome.json"))
+    }
+
+    /// Ends the assignment.
+    pub(crate) fn write_outcome(&self, row: CompletedRow) -> io::Result<()> {
+        let outcome = Outcome {
+            version: VERSION,
+            row,
+        };
+        durable::write_json(&self.file("outcome.json"), &outcome)
+    }
+
+    /// Whether somebody asked for it to stop.
+    pub(crate) fn cancel_requested(&self) -> bool {
+        self.file("cancel").exists()
+    }
+
+    /// Remembers that somebody asked for it to stop.
+    pub(crate) fn request_cancel(&self) -> io::Result<()> {
+        durable::write(&self.file("cancel"), b"")
+    }
+
+    /// Decides once and for all whether the end counts as cancelled.
+    pub(crate) fn settle(&self) -> io::Result<bool> {
+        let path = self.file("settled.json");
+        if let Some(settled) = durable::read_json::<Settled>(&path)? {
+            return Ok(settled.cancelled);
+        }
+        let settled = Settled {
+            version: VERSION,
+            cancelled: self.cancel_requested(),
+        };
+        durable::write_json(&path, &settled)?;
+        Ok(settled.cancelled)
+    }
+
+    /// Whether the worktree went back to the pool.
+    pub(crate) fn released(&self) -> bool {
+        self.file("released").exists()
+    }
+
+    /// Remembers that the worktree went back to the pool.
+    pub(crate) fn mark_released(&self) -> io::Result<()> {
+        File::create(self.file("released")).map(drop)
+    }
+}
+
+/// All folders below `assignments` that carry an id.
+pub(crate) fn scan(assignments: &Path) -> io::Result<Vec<(AssignmentId, Folder)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(assignments)? {
+        let name = entry?.file_name();
+        if let Some(id) = name.to_str().and_then(|name| name.parse().ok()) {
+            let folder = Folder::of(assignments, &id);
+            found.push((id, folder));
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(below: &Path) -> Folder {
+        let id = AssignmentId::from_bits(7);
+        let folder = Folder::of(below, &id);
+        folder
+            .create(&Spec::new(id, 1.0, AssignBody::default()))
+            .unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_late_cancel_changes_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = folder(home.path());
+        assert!(!folder.settle().unwrap());
+        folder.request_cancel().unwrap();
+        assert!(!folder.settle().unwrap());
+    }
+
+    #[test]
+    fn an_early_cancel_lasts() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = folder(home.path());
+        folder.request_cancel().unwrap();
+        assert!(folder.settle().unwrap());
+        assert!(folder.settle().unwrap());
+    }
+
+    #[test]
+    fn the_scan_skips_what_is_no_assignment() {
+        let home = tempfile::tempdir().unwrap();
+        folder(home.path());
+        fs::create_dir(home.path().join("lost+found")).unwrap();
+        let found = scan(home.path()).unwrap();
+        assert_eq!(found.len(), 1);
+        assert!(found[0].1.spec().unwrap().is_some());
+    }
+}

@@ -1,0 +1,163 @@
+//! `/assign`, `/cancel`, `/status`, `/input`: starting, stopping, steering and showing workers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use coord_core::ids::AssignmentId;
+use coord_protocol::{
+    AssignBody, AssignmentRow, ErrorBody, InputBody, PROTOCOL_HEADER, StatusAnswer, StatusQuery,
+};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use super::body::{self, JsonBytes, NoBody};
+use super::reject::Rejection;
+use super::{Ctx, find};
+use crate::accept::{accept, finished_row};
+use crate::active::{Active, Phase};
+use crate::finished::RenderedRow;
+use crate::folder::Folder;
+use crate::registry::Found;
+
+/// How long `/cancel` waits for the end, so that it can mostly answer with it.
+const CANCEL_WAIT: Duration = Duration::from_secs(1);
+
+/// Takes an assignment on; answers before its worktree is prepared.
+#[utoipa::path(post, path = "/assign", request_body = AssignBody, responses(
+    (status = 202, body = AssignmentRow, description = "accepted, or the same request again"),
+    (status = 400, body = ErrorBody),
+    (status = 403, body = ErrorBody, description = "not a repository of this machine"),
+    (status = 409, body = ErrorBody, description = "the id of another request"),
+    (status = 429, body = ErrorBody, description = "no free slot; see Retry-After"),
+))]
+pub(crate) async fn assign(
+    State(ctx): State<Ctx>,
+    JsonBytes(bytes): JsonBytes,
+) -> Result<(StatusCode, Json<AssignmentRow>), Rejection> {
+    let body = body::parse_assign(&bytes)?;
+    let row = tokio::spawn(accept(ctx, body)).await??;
+    Ok((StatusCode::ACCEPTED, Json(row)))
+}
+
+/// Stops a worker, or prevents its start. Nothing is published.
+#[utoipa::path(post, path = "/cancel/{id}", params(("id" = String, Path)), responses(
+    (status = 200, body = AssignmentRow),
+    (status = 404, body = ErrorBody),
+))]
+pub(crate) async fn cancel(
+    State(ctx): State<Ctx>,
+    path: Path<String>,
+    _body: NoBody,
+) -> Result<Json<AssignmentRow>, Rejection> {
+    let (id, found) = find(&ctx, &path)?;
+    let row = match found {
+        Found::Active(active) => cancel_active(&active).await?,
+        Found::Finished(_) => finished_row(&ctx, &id).await?,
+    };
+    Ok(Json(row))
+}
+
+async fn cancel_active(active: &Arc<Active>) -> Result<AssignmentRow, Rejection> {
+    let folder = active.folder.clone();
+    // On disk first: what was answered holds even if the agent dies now.
+    let written = tokio::task::spawn_blocking(move || folder.request_cancel()).await?;
+    written.map_err(|e| Rejection::storage("write down the cancellation", &e))?;
+    active.cancel.send_replace(true);
+    let mut live = active.live.subscribe();
+    let ended = live.wait_for(|live| live.phase == Phase::Ended);
+    let _ = tokio::time::timeout(CANCEL_WAIT, ended).await;
+    Ok(active.row())
+}
+
+/// Tells a running worker something.
+#[utoipa::path(post, path = "/input/{id}", params(("id" = String, Path)),
+    request_body = InputBody, responses(
+    (status = 202, description = "handed to the worker"),
+    (status = 404, body = ErrorBody),
+    (status = 409, body = ErrorBody, description = "no worker runs"),
+))]
+pub(crate) async fn input(
+    State(ctx): State<Ctx>,
+    path: Path<String>,
+    JsonBytes(bytes): JsonBytes,
+) -> Result<(StatusCode, Json<serde_json::Value>), Rejection> {
+    let InputBody { message } = body::parse(&bytes)?;
+    let (id, found) = find(&ctx, &path)?;
+    let not_running = || Rejection::conflict(format!("no worker of `{id}` runs"));
+    let Found::Active(active) = found else {
+        return Err(not_running());
+    };
+    if active.live.borrow().phase != Phase::Running {
+        return Err(not_running());
+    }
+    if !active.body.steerable {
+        return Err(
+            Rejection::conflict(format!("the worker of `{id}` takes no messages"))
+                .hint("ask for a worker that does with `steerable` of POST /assign"),
+        );
+    }
+    match crate::worker::input(&active.folder, &message).await {
+        Ok(()) => Ok((StatusCode::ACCEPTED, Json(json!({"id": id})))),
+        Err(error) => Err(Rejection::conflict(format!(
+            "cannot reach the worker: {error}"
+        ))),
+    }
+}
+
+/// All active assignments, and those that have ended.
+#[utoipa::path(get, path = "/status", params(
+    ("completed" = Option<u64>, Query, description = "how many ended ones at most, the newest"),
+    ("since" = Option<f64>, Query, description = "ended at or after, seconds since the epoch"),
+), responses((status = 200, body = StatusAnswer)))]
+pub(crate) async fn status(
+    State(ctx): State<Ctx>,
+    query: Result<Query<StatusQuery>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Rejection> {
+    let Query(query) = query.map_err(|e| Rejection::bad(e.body_text()))?;
+    let announced = headers.contains_key(PROTOCOL_HEADER);
+    let mut json = String::from("{\"active\":[");
+    for (n, active) in ctx.registry.active().iter().enumerate() {
+        let row = serde_json::to_string(&active.active_row(announced));
+        push(&mut json, n, &row.map_err(|e| Rejection::internal(&e))?);
+    }
+    json.push_str("],\"completed\":[");
+    for (n, (id, row)) in ctx.registry.finished(query).into_iter().enumerate() {
+        let row = match row {
+            Some(row) => row,
+            None => match from_disk(&ctx, &id).await? {
+                Some(row) => Arc::new(row),
+                None => continue,
+            },
+        };
+        push(&mut json, n, "");
+        row.write(&mut json, announced);
+    }
+    json.push_str("]}");
+    Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
+}
+
+fn push(json: &mut String, n: usize, row: &str) {
+    if n > 0 {
+        json.push(',');
+    }
+    json.push_str(row);
+}
+
+/// A row that is not in memory any more; `None` when its folder was cleared away meanwhile.
+async fn from_disk(ctx: &Ctx, id: &AssignmentId) -> Result<Option<RenderedRow>, Rejection> {
+    let folder = Folder::of(&ctx.assignments, id);
+    let outcome = tokio::task::spawn_blocking(move || folder.outcome()).await?;
+    match outcome {
+        Ok(Some(outcome)) => match RenderedRow::new(outcome.row) {
+            Ok(row) => Ok(Some(row)),
+            Err(error) => Err(Rejection::internal(&error)),
+        },
+        Ok(None) => Ok(None),
+        Err(error) => Err(Rejection::storage("read the assignment", &error)),
+    }
+}

@@ -1,0 +1,15 @@
+//! The agent as its callers meet it: a real process, real git repositories, scripted workers.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod doors;
+mod failures;
+mod logs;
+mod restarts;
+mod rig;
+mod runs;
+mod start;
+mod wire;

@@ -1,0 +1,180 @@
+//! `POST /assign`: what a coordinator asks an agent to do.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use coord_core::ids::AssignmentId;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+/// What an assignment is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AssignmentType {
+    /// Solve the issue on a branch, which is published.
+    #[default]
+    Work,
+    /// Read a branch and answer; nothing is published.
+    Review,
+    /// Try a branch out and answer; nothing is published.
+    Smoke,
+}
+
+impl AssignmentType {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Work => "work",
+            Self::Review => "review",
+            Self::Smoke => "smoke",
+        }
+    }
+
+    /// Whether what it commits is meant to be published.
+    #[must_use]
+    pub const fn publishes(self) -> bool {
+        match self {
+            Self::Work => true,
+            Self::Review | Self::Smoke => false,
+        }
+    }
+}
+
+impl fmt::Display for AssignmentType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The body of `POST /assign`. Everything from `id` on is absent in 0.1.0.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AssignBody {
+    /// The repository as the configuration names it.
+    pub repo_name: String,
+    /// The folder of the checkout on the agent's machine.
+    pub repo_path: String,
+    /// The number of the issue, from 1.
+    pub issue_number: u64,
+    /// Its title; untrusted text.
+    pub issue_title: String,
+    /// What the worker is asked to do; untrusted text where it comes from the issue.
+    pub briefing: String,
+    /// Globs that the worker may change; empty means "anything".
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub files_allowed: Vec<String>,
+    /// Globs that it may not change.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub files_forbidden: Vec<String>,
+    /// The **base** branch; `None` means the repository's default branch.
+    #[serde(default)]
+    pub branch: Option<String>,
+    /// Repositories to bring up to date first.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub pull_repos: Vec<String>,
+    /// What it is for.
+    #[serde(default, rename = "type")]
+    pub kind: AssignmentType,
+    /// Added to the worker's system prompt.
+    #[serde(default)]
+    pub system_prompt: Option<String>,
+    /// What a review looks at.
+    #[serde(default)]
+    pub review_target: Option<String>,
+    /// Deny patterns; `None` means the agent's own list, an empty list means none.
+    #[serde(default)]
+    pub deny_commands: Option<Vec<String>>,
+    /// The model; `None` leaves it to the worker.
+    #[serde(default)]
+    pub model: Option<String>,
+
+    /// The coordinator's id: the idempotency key. Without one the agent makes an id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub id: Option<AssignmentId>,
+    /// The branch to create; `None` derives it from the issue's number and title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work_branch: Option<String>,
+    /// The text of the issue; untrusted. With it, `briefing` is what a person asks for and is
+    /// trusted; without it, `briefing` may be the issue's own text and is fenced like it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issue_body: Option<String>,
+    /// Whether the worker takes messages of `POST /input/{id}` while it runs.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub steerable: bool,
+    /// Paths that other active work in the repository changes; the worker is told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub do_not_touch: Vec<String>,
+    /// The commit to start from; `None` means the tip of the base branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_sha: Option<String>,
+    /// A session of the worker to continue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume_session: Option<String>,
+    /// An existing branch to continue on, instead of creating one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_branch: Option<String>,
+    /// US dollars that the worker may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_budget_usd: Option<f64>,
+    /// Seconds until the worker is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u64>,
+    /// A JSON schema that the worker's answer has to fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub output_schema: Option<serde_json::Value>,
+    /// Added to the worker's environment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// How to prepare the worktree; `None` means as the agent's configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<WorktreeBody>,
+}
+
+impl AssignBody {
+    /// The same request with only the keys that an agent of 0.1.0 knows.
+    #[must_use]
+    pub fn for_old_peer(&self) -> Self {
+        Self {
+            id: None,
+            work_branch: None,
+            issue_body: None,
+            steerable: false,
+            do_not_touch: Vec::new(),
+            base_sha: None,
+            resume_session: None,
+            start_branch: None,
+            max_budget_usd: None,
+            timeout_seconds: None,
+            output_schema: None,
+            env: BTreeMap::new(),
+            worktree: None,
+            ..self.clone()
+        }
+    }
+}
+
+/// How to prepare a worktree before the worker starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WorktreeBody {
+    /// A shell command to run in it.
+    #[serde(default)]
+    pub setup: Option<String>,
+    /// Files of the checkout to copy into it, relative to its root, e.g. `.env`.
+    #[serde(default)]
+    pub copy: Vec<String>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Python's `None` stands where a list may be missing.
+pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}

@@ -1,0 +1,343 @@
+//! The command line of a worker (Claude Code 2.1.330), and what it reads on stdin.
+//!
+//! The prompt never stands on the command line: there it would be limited to 128 KiB, could be taken
+//! for an option, and be swallowed by a variadic flag before it.
+
+use serde_json::json;
+use uuid::Uuid;
+
+/// Tools with which a worker would outlive its result.
+const LINGERING_TOOLS: [&str; 2] = ["ScheduleWakeup", "CronCreate"];
+/// Keeps the CLI's own signature out of commits and pull requests.
+const SETTINGS: &str = r#"{"attribution":{"commit":"","pr":""}}"#;
+/// Linux takes no single argument of more than 128 KiB, its terminating zero included.
+const MAX_ARGUMENT: usize = 128 * 1024 - 1;
+
+/// What a worker is started with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaudeCommand {
+    /// The program and its leading arguments, e.g. `["claude"]`. Never empty.
+    pub program: Vec<String>,
+    /// The session that it begins or continues.
+    pub session: Session,
+    /// The model alias or name; `None` leaves it to the CLI.
+    pub model: Option<String>,
+    /// What it may do without being asked.
+    pub permissions: Permissions,
+    /// Which settings the CLI reads, e.g. `user`. The repository's own (`project`) would bring hooks
+    /// that run on this machine without anybody's consent.
+    pub setting_sources: String,
+    /// US dollars after which the CLI ends the run.
+    pub max_budget_usd: Option<f64>,
+    /// Added to the CLI's own system prompt. A resumed session keeps the one that it began with.
+    pub system_prompt: Option<String>,
+    /// A JSON schema that the final answer has to follow.
+    pub output_schema: Option<String>,
+    /// Whether further messages can be sent to it while it runs; then its stdin has to stay open, and
+    /// it ends only when that is closed.
+    pub steerable: bool,
+    /// Further arguments of the configuration.
+    pub extra_args: Vec<String>,
+}
+
+/// Where a conversation begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Session {
+    /// A new one whose id is fixed beforehand, so that it can be continued whatever happens.
+    New(Uuid),
+    /// The one that was recorded under this id. Nothing keeps two workers from continuing the same.
+    Resume(String),
+}
+
+/// What a worker may do without being asked: there is nobody whom it could ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permissions {
+    /// The only calls that are allowed, as patterns; `None` allows all that are not denied.
+    pub allow: Option<Vec<String>>,
+    /// Calls that are denied. A courtesy: a pattern stops a spelling, not an intention.
+    pub deny: Vec<String>,
+}
+
+/// A command line that no process can be started with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArgvError {
+    /// There is nothing to start.
+    #[error("the worker's command is empty")]
+    NoProgram,
+    /// Longer than the system takes.
+    #[error("an argument of {len} bytes is too long for a command line (`{start}…`)")]
+    TooLong {
+        /// Its length in bytes.
+        len: usize,
+        /// How it begins.
+        start: String,
+    },
+    /// A zero byte ends an argument.
+    #[error("an argument holds a zero byte (`{start}…`)")]
+    ZeroByte {
+        /// How it begins.
+        start: String,
+    },
+}
+
+impl ClaudeCommand {
+    /// The whole command line, the program first.
+    ///
+    /// # Errors
+    /// When no process can be started with it.
+    pub fn argv(&self) -> Result<Vec<String>, ArgvError> {
+        if self.program.is_empty() {
+            return Err(ArgvError::NoProgram);
+        }
+        let mut argv = self.program.clone();
+        let mut add = |args: &[&str]| argv.extend(args.iter().map(|arg| (*arg).to_owned()));
+        // stream-json needs `--verbose`.
+        add(&["-p", "--output-format", "stream-json", "--verbose"]);
+        if self.steerable {
+            add(&["--input-format", "stream-json"]);
+        }
+        self.permissions.add_to(&mut argv);
+        self.add_single_valued(&mut argv);
+        argv.extend_from_slice(&self.extra_args);
+        argv.iter().try_for_each(|arg| check(arg))?;
+        Ok(argv)
+    }
+
+    /// None of these is variadic: what follows them cannot be swallowed.
+    fn add_single_valued(&self, argv: &mut Vec<String>) {
+        let mut add = |args: &[&str]| argv.extend(args.iter().map(|arg| (*arg).to_owned()));
+        add(&["--setting-sources", &self.setting_sources]);
+        add(&["--strict-mcp-config", "--settings", SETTINGS]);
+        match &self.session {
+            Session::New(id) => add(&["--session-id", &id.to_string()]),
+            Session::Resume(id) => add(&["--resume", id]),
+        }
+        if let Some(model) = &self.model {
+            add(&["--model", model]);
+        }
+        if let Some(usd) = self.max_budget_usd {
+            add(&["--max-budget-usd", &usd.to_string()]);
+        }
+        if let Some(prompt) = &self.system_prompt {
+            add(&["--append-system-prompt", prompt]);
+        }
+        if let Some(schema) = &self.output_schema {
+            add(&["--json-schema", schema]);
+        }
+    }
+
+    /// The bytes for stdin that give the worker its prompt.
+    #[must_use]
+    pub fn stdin(&self, prompt: &str) -> Vec<u8> {
+        if self.steerable {
+            format!("{}\n", user_message(prompt)).into_bytes()
+        } else {
+            prompt.as_bytes().to_vec()
+        }
+    }
+}
+
+/// The line, without its end, for the stdin of a steerable worker that tells it something; it arrives
+/// with the next tool result.
+#[must_use]
+pub fn user_message(text: &str) -> String {
+    json!({"type": "user", "message": {"role": "user", "content": text}}).to_string()
+}
+
+impl Permissions {
+    /// Everything is allowed but what `deny` names.
+    #[must_use]
+    pub const fn all_but(deny: Vec<String>) -> Self {
+        Self { allow: None, deny }
+    }
+
+    /// Whether the CLI's own checks are off, which it refuses to root outside of a sandbox.
+    #[must_use]
+    pub const fn bypasses_checks(&self) -> bool {
+        self.allow.is_none()
+    }
+
+    fn add_to(&self, argv: &mut Vec<String>) {
+        argv.push("--disallowedTools".to_owned());
+        argv.extend(LINGERING_TOOLS.map(str::to_owned));
+        argv.extend(self.deny.iter().map(|pattern| tool_pattern(pattern)));
+        match &self.allow {
+            None => argv.push("--dangerously-skip-permissions".to_owned()),
+            Some(allow) => {
+                // An empty list would leave the flag without a value.
+                if !allow.is_empty() {
+                    argv.push("--allowedTools".to_owned());
+                    argv.extend(allow.iter().map(|pattern| tool_pattern(pattern)));
+                }
+                argv.extend(["--permission-mode", "dontAsk"].map(str::to_owned));
+            }
+        }
+    }
+}
+
+/// A pattern as the CLI wants it: `git push --force` stands for every command that begins so, what
+/// already names a tool (`Bash(gh:*)`, `WebFetch`, `mcp__x`) stays as it is.
+#[must_use]
+pub fn tool_pattern(pattern: &str) -> String {
+    let pattern = pattern.trim();
+    let names_a_tool =
+        pattern.starts_with(|c: char| c.is_ascii_uppercase()) || pattern.starts_with("mcp__");
+    if names_a_tool {
+        pattern.to_owned()
+    } else {
+        format!("Bash({pattern}:*)")
+    }
+}
+
+fn check(arg: &str) -> Result<(), ArgvError> {
+    let start = || crate::text::line(arg, 40);
+    if arg.len() > MAX_ARGUMENT {
+        return Err(ArgvError::TooLong {
+            len: arg.len(),
+            start: start(),
+        });
+    }
+    if arg.contains('\0') {
+        return Err(ArgvError::ZeroByte { start: start() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command() -> ClaudeCommand {
+        ClaudeCommand {
+            program: vec!["claude".to_owned()],
+            session: Session::New(Uuid::nil()),
+            model: None,
+            permissions: Permissions::all_but(vec![]),
+            setting_sources: "user".to_owned(),
+            max_budget_usd: None,
+            system_prompt: None,
+            output_schema: None,
+            steerable: false,
+            extra_args: vec![],
+        }
+    }
+
+    #[test]
+    fn the_usual_command_line() {
+        let mut command = command();
+        command.permissions.deny = vec!["gh".to_owned(), "Bash(git push --force:*)".to_owned()];
+        insta::assert_snapshot!(command.argv().unwrap().join("\n"), @r#"
+        claude
+        -p
+        --output-format
+        stream-json
+        --verbose
+        --disallowedTools
+        ScheduleWakeup
+        CronCreate
+        Bash(gh:*)
+        Bash(git push --force:*)
+        --dangerously-skip-permissions
+        --setting-sources
+        user
+        --strict-mcp-config
+        --settings
+        {"attribution":{"commit":"","pr":""}}
+        --session-id
+        00000000-0000-0000-0000-000000000000
+        "#);
+    }
+
+    #[test]
+    fn everything_that_can_be_said() {
+        let command = ClaudeCommand {
+            program: vec!["coord".to_owned(), "__worker".to_owned()],
+            session: Session::Resume("old".to_owned()),
+            model: Some("opus".to_owned()),
+            permissions: Permissions {
+                allow: Some(vec!["Edit(/src/**)".to_owned()]),
+                deny: vec![],
+            },
+            max_budget_usd: Some(2.5),
+            system_prompt: Some("Be brief.".to_owned()),
+            output_schema: Some("{}".to_owned()),
+            steerable: true,
+            extra_args: vec!["--fallback-model".to_owned(), "haiku".to_owned()],
+            ..command()
+        };
+        insta::assert_snapshot!(command.argv().unwrap().join("\n"), @r#"
+        coord
+        __worker
+        -p
+        --output-format
+        stream-json
+        --verbose
+        --input-format
+        stream-json
+        --disallowedTools
+        ScheduleWakeup
+        CronCreate
+        --allowedTools
+        Edit(/src/**)
+        --permission-mode
+        dontAsk
+        --setting-sources
+        user
+        --strict-mcp-config
+        --settings
+        {"attribution":{"commit":"","pr":""}}
+        --resume
+        old
+        --model
+        opus
+        --max-budget-usd
+        2.5
+        --append-system-prompt
+        Be brief.
+        --json-schema
+        {}
+        --fallback-model
+        haiku
+        "#);
+    }
+
+    #[test]
+    fn the_prompt_is_never_an_argument() {
+        let prompt = format!("--help\n{}", "x".repeat(200 * 1024));
+        assert_eq!(command().stdin(&prompt), prompt.as_bytes());
+        let steerable = ClaudeCommand {
+            steerable: true,
+            ..command()
+        };
+        let line = String::from_utf8(steerable.stdin("two\nlines")).unwrap();
+        assert_eq!(
+            line,
+            "{\"message\":{\"content\":\"two\\nlines\",\"role\":\"user\"},\"type\":\"user\"}\n"
+        );
+    }
+
+    #[test]
+    fn what_no_process_takes_is_an_error() {
+        let with = |prompt: String| {
+            ClaudeCommand {
+                system_prompt: Some(prompt),
+                ..command()
+            }
+            .argv()
+        };
+        assert!(matches!(
+            with("x".repeat(128 * 1024)),
+            Err(ArgvError::TooLong { len: 131_072, .. })
+        ));
+        assert!(with("x".repeat(MAX_ARGUMENT)).is_ok());
+        assert!(matches!(
+            with("a\0b".to_owned()),
+            Err(ArgvError::ZeroByte { .. })
+        ));
+        let empty = ClaudeCommand {
+            program: vec![],
+            ..command()
+        };
+        assert_eq!(empty.argv(), Err(ArgvError::NoProgram));
+    }
+}

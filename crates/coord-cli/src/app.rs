@@ -1,0 +1,192 @@
+//! What commands share: where things are, and an engine put together from the configuration.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use coord_config::{Config, ForgeKind, Located};
+use coord_core::ids::{MachineName, RepoName};
+use coord_forge::Forge;
+use coord_engine::{Agents, Engine, RepoContext, Setup};
+use coord_forge_local::LocalForge;
+use coord_protocol::{AgentClient, Timeouts};
+use coord_store::Store;
+use coord_worker::environment::{Source, environment};
+
+use crate::args::Globals;
+use crate::exit;
+use crate::failure::{Failure, io};
+use crate::printer::Printer;
+
+/// The surroundings of one command.
+#[derive(Debug, Clone)]
+pub(crate) struct App {
+    pub(crate) globals: Globals,
+    pub(crate) printer: Printer,
+}
+
+/// A configuration with the engine that works by it.
+pub(crate) struct Bench {
+    pub(crate) config: Config,
+    pub(crate) engine: Engine,
+}
+
+impl App {
+    pub(crate) const fn new(globals: Globals) -> Self {
+        let printer = Printer::new(globals.json);
+        Self { globals, printer }
+    }
+
+    /// `$COORD_HOME`, else `~/.coord`.
+    pub(crate) fn home() -> Result<PathBuf, Failure> {
+        if let Some(home) = std::env::var_os("COORD_HOME").filter(|home| !home.is_empty()) {
+            return std::path::absolute(&home).map_err(io(PathBuf::from(home)));
+        }
+        user_home().map(|home| home.join(".coord")).ok_or_else(|| {
+            Failure::failed("there is no home folder for the state of coord")
+                .with_hint("set HOME or COORD_HOME")
+        })
+    }
+
+    /// Where the configuration is.
+    pub(crate) fn locate(&self) -> Result<Located, Failure> {
+        let env = std::env::var_os("COORD_CONFIG").filter(|path| !path.is_empty());
+        let cwd = std::env::current_dir().map_err(io("."))?;
+        let home = user_home();
+        coord_config::locate(self.globals.config.as_deref(), env.as_deref(), &cwd, home.as_deref())
+            .map_err(|error| Failure::usage(error.to_string()).with_hint(error.hint()))
+    }
+
+    /// The configuration, checked and resolved.
+    pub(crate) fn config(&self) -> Result<(Located, Config), Failure> {
+        let located = self.locate()?;
+        let config = coord_config::load(&located.path, user_home().as_deref())?;
+        Ok((located, config))
+    }
+
+    /// The store of this home.
+    pub(crate) async fn store() -> Result<Store, Failure> {
+        Ok(Store::open(Self::home()?.join("coord.db")).await?)
+    }
+
+    /// Everything that a command which works on the board needs.
+    pub(crate) async fn bench(&self) -> Result<Bench, Failure> {
+        let (_, config) = self.config()?;
+        let home = Self::home()?;
+        let store = Self::store().await?;
+        let engine = engine(&config, home, store)?;
+        Ok(Bench { config, engine })
+    }
+
+    /// Runs `work` until it ends or Ctrl-C comes; then says that the workers go on.
+    pub(crate) async fn interruptible(
+        &self,
+        work: impl Future<Output = Result<u8, Failure>>,
+    ) -> Result<u8, Failure> {
+        tokio::select! {
+            done = work => done,
+            signal = tokio::signal::ctrl_c() => {
+                signal.map_err(io("the signal handler"))?;
+                self.printer.note("interrupted: workers that run go on; `coord status` shows them, \
+                    `coord stop ID` ends one, `coord resume` goes on from here");
+                Ok(exit::INTERRUPTED)
+            }
+        }
+    }
+}
+
+/// The home folder of the user.
+pub(crate) fn user_home() -> Option<PathBuf> {
+    std::env::home_dir().filter(|home| !home.as_os_str().is_empty())
+}
+
+/// An engine for `config` on the board in `store`.
+pub(crate) fn engine(config: &Config, home: PathBuf, store: Store) -> Result<Engine, Failure> {
+    let repos = repos(config, &store);
+    let agents = agents(config, &home)?;
+    let repo_paths = repo_paths(config);
+    let test_env = test_env();
+    let policy = config.policy();
+    Ok(Engine::new(Setup { policy, home, store, repos, repo_paths, agents, test_env })?)
+}
+
+fn repos(config: &Config, store: &Store) -> BTreeMap<RepoName, RepoContext> {
+    let host = hostname();
+    let contexts = config.repos.iter().map(|repo| {
+        let path = config.local_path(&repo.name, &host).map(Path::to_owned);
+        let forge: Option<Arc<dyn Forge>> = match repo.forge {
+            ForgeKind::Local => {
+                let forge = LocalForge::new(store.clone(), repo.name.clone(), path.clone());
+                Some(Arc::new(forge.used_by(person())))
+            }
+            ForgeKind::Github => None,
+        };
+        let commands = [&repo.build_command, &repo.test_command];
+        let mut commands: Vec<String> = commands.into_iter().flatten().cloned().collect();
+        commands.dedup();
+        let test_limit = Duration::from_secs(config.pipeline.test_timeout_seconds);
+        (repo.name.clone(), RepoContext { forge, path, commands, test_limit })
+    });
+    contexts.collect()
+}
+
+/// What the account that runs this is called.
+fn person() -> String {
+    let names = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "someone".to_owned())
+}
+
+/// What the system calls itself.
+pub(crate) fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn agents(config: &Config, home: &Path) -> Result<Agents, Failure> {
+    let mut clients = BTreeMap::new();
+    for machine in &config.machines {
+        let token = token(machine.token_file.as_deref(), home)?;
+        let client = AgentClient::new(&machine.url(), token.as_deref(), Timeouts::default())?;
+        clients.insert(machine.name.clone(), client);
+    }
+    Ok(Agents::new(clients))
+}
+
+/// The token of an agent: the machine's own file, else the variable, else this machine's file.
+fn token(file: Option<&Path>, home: &Path) -> Result<Option<String>, Failure> {
+    let read = |path: &Path| std::fs::read_to_string(path).map(|text| Some(text.trim().to_owned()));
+    if let Some(file) = file {
+        return read(file).map_err(io(file));
+    }
+    if let Ok(token) = std::env::var("COORD_AGENT_TOKEN") {
+        return Ok(Some(token));
+    }
+    let shared = home.join("agent").join("token");
+    match read(&shared) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        other => other.map_err(io(shared)),
+    }
+}
+
+/// Tests run code that workers wrote: they get what a worker gets, less the access to the model.
+fn test_env() -> Vec<(String, String)> {
+    let parent = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let source = Source { parent: &parent, request: &BTreeMap::new(), bypass_as_root: false };
+    let is_model = |name: &str| name.starts_with("ANTHROPIC_") || name.starts_with("CLAUDE_");
+    environment(source).vars.into_iter().filter(|(name, _)| !is_model(name)).collect()
+}
+
+fn repo_paths(config: &Config) -> BTreeMap<(MachineName, RepoName), String> {
+    let of_machine = |machine: &coord_config::Machine| {
+        let name = machine.name.clone();
+        machine
+            .repo_paths
+            .iter()
+            .map(move |(repo, path)| ((name.clone(), repo.clone()), path.display().to_string()))
+            .collect::<Vec<_>>()
+    };
+    config.machines.iter().flat_map(of_machine).collect()
+}

@@ -1,0 +1,80 @@
+//! The command line as data.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::{
+    agent, assign, completions, config, history, issue, log, merge, resume, status, stop, test, up,
+    wait, watch, why,
+};
+use crate::demo;
+use crate::printer::Printer;
+
+/// Coordinates fleets of Claude Code workers: each issue from dispatch to merged branch.
+#[derive(Debug, Parser)]
+#[command(name = "coord", version, propagate_version = false, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Globals {
+    /// The configuration; else $COORD_CONFIG, ./coordinator.yml, ~/.coord/coordinator.yml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print the answer as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+impl Cli {
+    pub(crate) const fn printer(&self) -> Printer {
+        Printer::new(self.globals.json)
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Put a worker on an issue
+    Assign(assign::AssignArgs),
+    /// Show machines, assignments and the merge queue
+    Status(status::StatusArgs),
+    /// Show what a worker does, as it does it
+    Watch(watch::WatchArgs),
+    /// Print the log of a worker
+    Log(log::LogArgs),
+    /// Wait until assignments are as far as they go
+    Wait(wait::WaitArgs),
+    /// Stop a worker; what it wrote is kept
+    Stop(stop::StopArgs),
+    /// Test the branch of an assignment, or record a verdict
+    Test(test::TestArgs),
+    /// Merge what is tested, in order
+    Merge(merge::MergeArgs),
+    /// Go on after a crash: ask the agents, finish what was begun
+    Resume(resume::ResumeArgs),
+    /// Show what happened, and when
+    History(history::HistoryArgs),
+    /// Say what an issue waits for, or why it was refused
+    Why(why::WhyArgs),
+    /// Open, list, show and close issues
+    Issue(issue::IssueArgs),
+    /// Show the configuration as it is understood
+    Config(config::ConfigArgs),
+    /// Run the agent of this machine
+    Agent(agent::AgentArgs),
+    /// Run the agent of this machine and the coordinator's loop in one process
+    Up(up::UpArgs),
+    /// See the whole thing work on a scratch project, without network or accounts
+    Demo(demo::DemoArgs),
+    /// Print the version
+    Version,
+    /// Print a completion script for a shell
+    Completions(completions::CompletionsArgs),
+}

@@ -1,0 +1,90 @@
+//! `coord log`: the log of a worker, rendered or raw, from its agent or from this machine's disk.
+
+use clap::Args;
+use coord_core::assignment::Assignment;
+use coord_core::ids::AssignmentId;
+use coord_engine::Engine;
+
+use crate::app::{App, Bench};
+use crate::commands::watch::{Rendering, follow};
+use crate::exit;
+use crate::failure::{Failure, io};
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// The assignment, or the beginning of its id
+    id: String,
+    /// Go on until the worker ends
+    #[arg(short, long)]
+    follow: bool,
+    /// Print the log as it is: one JSON object a line
+    #[arg(long)]
+    raw: bool,
+    /// Read the file on this machine instead of asking the agent
+    #[arg(long, conflicts_with = "follow")]
+    local: bool,
+}
+
+pub(crate) async fn run(app: &App, args: LogArgs) -> Result<u8, Failure> {
+    let Bench { engine, .. } = app.bench().await?;
+    let id = engine.resolve(&args.id).await?;
+    let raw = args.raw || app.printer.is_json();
+    let mut rendering = Rendering::new(app.printer, raw);
+    let done = if args.local {
+        local(&mut rendering, &id)
+    } else if args.follow {
+        app.interruptible(async {
+            follow(&engine, &id, &mut rendering).await?;
+            Ok(exit::OK)
+        })
+        .await
+    } else {
+        whole(&engine, &id, &mut rendering).await
+    };
+    engine.close().await;
+    done
+}
+
+fn local(rendering: &mut Rendering, id: &AssignmentId) -> Result<u8, Failure> {
+    let folder = App::home()?.join("agent").join("assignments").join(id.as_str());
+    let path = folder.join("log.ndjson");
+    rendering.feed(&std::fs::read(&path).map_err(io(path))?);
+    rendering.finish();
+    Ok(exit::OK)
+}
+
+async fn whole(
+    engine: &Engine,
+    id: &AssignmentId,
+    rendering: &mut Rendering,
+) -> Result<u8, Failure> {
+    let client = client_of(engine, id).await?;
+    let mut since = 0;
+    loop {
+        let part = client.logs(id, since).await?;
+        rendering.feed(part.text.as_bytes());
+        since += part.text.len() as u64;
+        if part.text.is_empty() || since >= part.total {
+            rendering.finish();
+            return Ok(exit::OK);
+        }
+    }
+}
+
+/// The client of the agent that runs, or ran, the assignment.
+pub(crate) async fn client_of(
+    engine: &Engine,
+    id: &AssignmentId,
+) -> Result<coord_protocol::AgentClient, Failure> {
+    let assignment = known(engine, id).await?;
+    engine.agents().get(&assignment.machine).cloned().ok_or_else(|| {
+        let machine = &assignment.machine;
+        Failure::usage(format!("there is no machine `{machine}` in the configuration any more"))
+    })
+}
+
+/// The assignment, which was there a moment ago.
+pub(crate) async fn known(engine: &Engine, id: &AssignmentId) -> Result<Assignment, Failure> {
+    let assignment = engine.store().assignment(id).await?;
+    assignment.ok_or_else(|| Failure::usage(format!("there is no assignment `{id}`")))
+}

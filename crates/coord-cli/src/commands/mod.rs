@@ -1,0 +1,62 @@
+//! One file per command: its arguments, and `run`: parse, call a library, print.
+
+pub(crate) mod agent;
+pub(crate) mod assign;
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod history;
+pub(crate) mod issue;
+pub(crate) mod log;
+pub(crate) mod merge;
+pub(crate) mod resume;
+pub(crate) mod status;
+pub(crate) mod stop;
+pub(crate) mod test;
+pub(crate) mod up;
+pub(crate) mod wait;
+pub(crate) mod watch;
+pub(crate) mod why;
+
+use std::future::Future;
+
+use crate::app::App;
+use crate::args::{Cli, Command};
+use crate::demo;
+use crate::exit;
+use crate::failure::{Failure, io};
+
+/// Runs the command. Those that need no runtime do not start one.
+pub(crate) fn run(cli: Cli) -> Result<u8, Failure> {
+    let app = App::new(cli.globals);
+    match cli.command {
+        Command::Version => {
+            app.printer.line(format_args!("coord {}", env!("CARGO_PKG_VERSION")));
+            Ok(exit::OK)
+        }
+        Command::Completions(args) => completions::run(&app, &args),
+        Command::Config(args) => config::run(&app, &args),
+        Command::Assign(args) => block_on(assign::run(&app, args)),
+        Command::Status(args) => block_on(status::run(&app, args)),
+        Command::Watch(args) => block_on(watch::run(&app, args)),
+        Command::Log(args) => block_on(log::run(&app, args)),
+        Command::Wait(args) => block_on(wait::run(&app, args)),
+        Command::Stop(args) => block_on(stop::run(&app, args)),
+        Command::Test(args) => block_on(test::run(&app, args)),
+        Command::Merge(args) => block_on(merge::run(&app, args)),
+        Command::Resume(args) => block_on(resume::run(&app, args)),
+        Command::History(args) => block_on(history::run(&app, args)),
+        Command::Why(args) => block_on(why::run(&app, args)),
+        Command::Issue(args) => block_on(issue::run(&app, args)),
+        Command::Agent(args) => block_on(agent::run(&app, args)),
+        Command::Up(args) => block_on(up::run(&app, args)),
+        Command::Demo(args) => block_on(demo::run(&app, args)),
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(io("the event loop"))?
+        .block_on(work)
+}

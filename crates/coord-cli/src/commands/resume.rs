@@ -1,0 +1,79 @@
+//! `coord resume`: after a crash, ask the agents what happened and finish what was begun.
+
+use std::ops::ControlFlow;
+
+use clap::Args;
+use coord_core::ids::AssignmentId;
+use coord_engine::settled;
+use serde_json::json;
+
+use crate::app::{App, Bench};
+use crate::commands::wait;
+use crate::describe::Narrator;
+use crate::exit;
+use crate::failure::Failure;
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArgs {
+    /// Only bring the board up to date; do not wait for what runs
+    #[arg(long)]
+    no_wait: bool,
+}
+
+pub(crate) async fn run(app: &App, args: ResumeArgs) -> Result<u8, Failure> {
+    let Bench { engine, .. } = app.bench().await?;
+    let before = engine.store().board().await?;
+    let views = engine.look(None).await?;
+    for view in &views {
+        if let Err(error) = &view.answer {
+            let machine = &view.machine;
+            app.printer.note(format_args!("the agent of `{machine}` does not answer: {error}"));
+        }
+    }
+    let ids: Vec<AssignmentId> =
+        before.assignments.keys().filter(|id| !settled(&before, id)).cloned().collect();
+    let done = if args.no_wait {
+        once(app, &engine, &ids).await
+    } else {
+        app.interruptible(finish(app, &engine, &ids)).await
+    };
+    engine.close().await;
+    done
+}
+
+async fn once(
+    app: &App,
+    engine: &coord_engine::Engine,
+    ids: &[AssignmentId],
+) -> Result<u8, Failure> {
+    let due: Vec<_> = engine.store().outbox().await?.into_iter().map(|row| row.key).collect();
+    engine.carry_out_now(&due).await?;
+    let board = engine.store().board().await?;
+    let open = ids.iter().filter(|id| !settled(&board, id)).count();
+    if app.printer.is_json() {
+        app.printer.json(&json!({"unfinished": open}));
+    } else {
+        app.printer.line(format_args!("{open} assignments are not finished; `coord up` or `coord resume` takes them on"));
+    }
+    Ok(exit::OK)
+}
+
+async fn finish(
+    app: &App,
+    engine: &coord_engine::Engine,
+    ids: &[AssignmentId],
+) -> Result<u8, Failure> {
+    if ids.is_empty() {
+        app.printer.note("nothing was left unfinished");
+    }
+    let enough = |board: &coord_core::Board| {
+        if ids.iter().all(|id| settled(board, id)) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    let narrator = Narrator::new(app.printer);
+    engine.drive(enough, |progress| narrator.show(&progress)).await?;
+    wait::report(app.printer, engine, ids).await
+}

@@ -1,0 +1,95 @@
+//! `coord wait`: block until assignments are as far as they go by themselves.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use clap::Args;
+use coord_core::assignment::{Assignment, AssignmentState, MergeState, TestResult};
+use coord_core::ids::AssignmentId;
+use coord_engine::{Engine, settled};
+use serde_json::json;
+
+use crate::app::{App, Bench};
+use crate::describe::Narrator;
+use crate::exit;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+#[derive(Debug, Args)]
+pub(crate) struct WaitArgs {
+    /// The assignments, or the beginnings of their ids
+    #[arg(required = true)]
+    ids: Vec<String>,
+    /// Give up after so many seconds; the work goes on
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+}
+
+pub(crate) async fn run(app: &App, args: WaitArgs) -> Result<u8, Failure> {
+    let Bench { engine, .. } = app.bench().await?;
+    let mut ids = Vec::new();
+    for text in &args.ids {
+        ids.push(engine.resolve(text).await?);
+    }
+    let work = until_settled(app.printer, &engine, &ids);
+    let limit = args.timeout.map_or(Duration::MAX, Duration::from_secs);
+    let waited = tokio::time::timeout(limit, app.interruptible(work)).await;
+    engine.close().await;
+    waited.unwrap_or_else(|_| {
+        Err(Failure::timed_out(format!("still at work after {} s", limit.as_secs())))
+    })
+}
+
+async fn until_settled(
+    printer: Printer,
+    engine: &Engine,
+    ids: &[AssignmentId],
+) -> Result<u8, Failure> {
+    let narrator = Narrator::new(printer).only(ids);
+    let enough = |board: &coord_core::Board| {
+        if ids.iter().all(|id| settled(board, id)) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    engine.drive(enough, |progress| narrator.show(&progress)).await?;
+    report(printer, engine, ids).await
+}
+
+/// Says how the assignments ended; the exit code is that of the worst.
+pub(crate) async fn report(
+    printer: Printer,
+    engine: &Engine,
+    ids: &[AssignmentId],
+) -> Result<u8, Failure> {
+    let mut ended = Vec::new();
+    for id in ids {
+        ended.extend(engine.store().assignment(id).await?);
+    }
+    if printer.is_json() {
+        printer.json(&json!({"assignments": ended}));
+    } else {
+        for assignment in &ended {
+            printer.line(sentence(assignment));
+        }
+    }
+    let good = ended.iter().all(went_well);
+    Ok(if good { exit::OK } else { exit::FAILED })
+}
+
+/// Whether nothing went wrong as far as it went.
+pub(crate) fn went_well(assignment: &Assignment) -> bool {
+    let red = assignment.verdict.as_ref().is_some_and(|v| v.result == TestResult::Failed);
+    let unmerged = assignment.merge.as_ref().is_some_and(|entry| {
+        matches!(entry.state, MergeState::Conflict { .. } | MergeState::Refused { .. })
+    });
+    assignment.state == AssignmentState::Done && !red && !unmerged
+}
+
+fn sentence(assignment: &Assignment) -> String {
+    let id = &assignment.id;
+    let issue = &assignment.issue;
+    let how = crate::describe::standing(assignment);
+    format!("{id} {issue}: {how}")
+}

@@ -1,0 +1,165 @@
+//! `coord demo`: the main job on a scratch project, from five issues to five merges.
+//!
+//! Everything is real but the workers' minds: real repositories, worktrees, processes, tests and
+//! merges. Nothing outside the folder of the demo is read or written.
+
+mod project;
+mod scenario;
+mod table;
+pub(crate) mod worker;
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use coord_agent::AgentConfig;
+use coord_core::assignment::{FileScope, Goal, Waivers};
+use coord_core::command::WhenBlocked;
+use coord_core::ids::AssignmentId;
+use coord_core::{Board, Command};
+use coord_engine::{AssignInput, Engine, now, settled};
+
+use crate::app::{self, App};
+use crate::commands::up::{HostedAgent, host_agent};
+use crate::describe::Narrator;
+use crate::exit;
+use crate::failure::{Failure, io};
+use crate::printer::{Printer, STRONG, paint};
+use project::Project;
+
+/// The hidden first argument that makes this binary the simulated worker.
+pub(crate) const SIMULATED_WORKER: &str = "__simulated-worker";
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Work in this folder and keep everything
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Slow enough for watching
+    #[arg(long)]
+    slow: bool,
+    /// Let the real Claude Code do the work; this costs what it costs
+    #[arg(long)]
+    claude: bool,
+    /// Only make the project and its issues, and say how to go on by hand
+    #[arg(long, requires = "dir")]
+    prepare: bool,
+}
+
+pub(crate) async fn run(app: &App, args: DemoArgs) -> Result<u8, Failure> {
+    // Kept until the end: dropping it removes the folder.
+    let scratch = match &args.dir {
+        None => Some(tempfile::Builder::new().prefix("coord-demo-").tempdir().map_err(io("the folder for temporary files"))?),
+        Some(_) => None,
+    };
+    let dir = match (&scratch, &args.dir) {
+        (Some(scratch), _) => scratch.path().to_owned(),
+        (None, Some(dir)) => std::path::absolute(dir).map_err(io(dir))?,
+        (None, None) => PathBuf::new(),
+    };
+    let printer = app.printer;
+    let project = Project::open(&dir, args.claude, delay(&args)).await?;
+    if args.prepare {
+        project.explain(printer);
+        return Ok(exit::OK);
+    }
+    introduce(printer, &project, args.claude);
+    let agent = AgentConfig::from_config(&project.config, Some("here"), project.home.clone())?;
+    let hosted = host_agent(agent).await?;
+    let engine = app::engine(&project.config, project.home.clone(), project.store.clone())?;
+    let done = tokio::select! {
+        done = play(printer, &engine) => done,
+        signal = tokio::signal::ctrl_c() => {
+            signal.map_err(io("the signal handler"))?;
+            interrupt(printer, &engine).await
+        }
+    };
+    end(engine, hosted).await;
+    if args.dir.is_some() {
+        printer.note(format_args!("everything is kept in {}", dir.display()));
+    }
+    done
+}
+
+const fn delay(args: &DemoArgs) -> Duration {
+    Duration::from_millis(if args.slow { 1500 } else { 60 })
+}
+
+fn introduce(printer: Printer, project: &Project, claude: bool) {
+    let what = if claude {
+        "Claude Code does the work"
+    } else {
+        "the workers are simulated: no model is asked, everything else is real"
+    };
+    printer.note(paint(STRONG, format_args!("coord demo in {}", project.dir.display())));
+    printer.note(format_args!("five issues, a bare remote, a test suite; {what}\n"));
+}
+
+/// Puts a worker on every open issue that has none yet, and drives until nothing is left to do.
+async fn play(printer: Printer, engine: &Engine) -> Result<u8, Failure> {
+    let started = now();
+    let board = engine.store().board().await?;
+    let forge = engine.forge(&project::repo())?;
+    let open = forge.open_issues().await.map_err(project::forge_failed)?;
+    for issue in open {
+        let has_one = board.assignments.values().any(|a| a.issue.number == issue.number);
+        if !has_one {
+            engine.assign(request(issue.number)).await?;
+        }
+    }
+    let all = |board: &Board| {
+        if board.assignments.keys().all(|id| settled(board, id)) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    let narrator = Narrator::new(printer);
+    engine.drive(all, |progress| narrator.show(&progress)).await?;
+    table::show(printer, engine, started).await
+}
+
+fn request(number: u64) -> AssignInput {
+    let declared = usize::try_from(number - 1).ok().and_then(|index| scenario::ISSUES.get(index));
+    let files = declared.map(|issue| issue.files).unwrap_or_default();
+    AssignInput {
+        machine: None,
+        repo: project::repo(),
+        issue: number,
+        model: None,
+        briefing: None,
+        scope: FileScope { allowed: files.iter().map(|&f| f.to_owned()).collect(), ..FileScope::default() },
+        when_blocked: WhenBlocked::Wait,
+        waivers: Waivers::default(),
+        goal: Goal::Merged,
+    }
+}
+
+/// Stops every worker: the folder that they work in may be about to go.
+async fn interrupt(printer: Printer, engine: &Engine) -> Result<u8, Failure> {
+    printer.note("interrupted: stopping the workers");
+    let board = engine.store().board().await?;
+    let active: Vec<AssignmentId> =
+        board.assignments.values().filter(|a| a.state.is_active()).map(|a| a.id.clone()).collect();
+    for id in active {
+        engine.command(Command::Stop { id }).await?;
+    }
+    let idle = |board: &Board| {
+        if board.assignments.values().any(|a| a.state.is_active()) {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    };
+    let stopped = tokio::time::timeout(Duration::from_secs(30), engine.drive(idle, |_| {}));
+    match stopped.await {
+        Ok(stopped) => stopped.map(|()| exit::INTERRUPTED).map_err(Failure::from),
+        Err(_) => Err(Failure::failed("some workers did not stop within 30 s")),
+    }
+}
+
+async fn end(engine: Engine, hosted: HostedAgent) {
+    engine.close().await;
+    hosted.shutdown().await;
+}

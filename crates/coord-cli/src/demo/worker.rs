@@ -1,0 +1,245 @@
+//! The simulated worker: speaks the worker's stream-json, and does for real what the issue's
+//! `simulate` block says. No model is asked, and it says so.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write};
+use std::path::{Component, Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// How the simulated worker is started: `coord __simulated-worker [OPTIONS] [ANYTHING…]`.
+///
+/// What follows the options is what the real worker would be given; only the session counts.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    delay: Duration,
+    trace: Option<PathBuf>,
+    session: String,
+}
+
+impl Options {
+    fn parse(mut args: impl Iterator<Item = String>) -> Self {
+        let mut options = Self { session: "simulated".to_owned(), ..Self::default() };
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--delay-ms" => {
+                    let millis = args.next().and_then(|text| text.parse().ok()).unwrap_or(0);
+                    options.delay = Duration::from_millis(millis);
+                }
+                "--trace" => options.trace = args.next().map(PathBuf::from),
+                "--session-id" => options.session = args.next().unwrap_or(options.session),
+                _ => {}
+            }
+        }
+        options
+    }
+}
+
+/// One thing to do; one line of JSON in the `simulate` block.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Step {
+    /// Say something.
+    Say(String),
+    /// Write a whole file.
+    Write { path: String, content: String },
+    /// Replace the first occurrence of a text in a file.
+    Replace { path: String, find: String, with: String },
+    /// Run a shell command; the worker fails when it does.
+    Run(String),
+    /// Commit everything.
+    Commit(String),
+}
+
+/// Runs the worker to its end.
+pub(crate) fn run(args: impl Iterator<Item = String>) -> ExitCode {
+    let options = Options::parse(args);
+    let mut worker = Simulation { options, turn: 0, out: io::stdout() };
+    match worker.work() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The stream ends as the real worker's does when it cannot go on.
+            let _ = worker.result(true, &error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Simulation {
+    options: Options,
+    turn: u32,
+    out: io::Stdout,
+}
+
+impl Simulation {
+    fn work(&mut self) -> io::Result<()> {
+        let mut prompt = String::new();
+        io::stdin().read_to_string(&mut prompt)?;
+        self.trace("start")?;
+        let cwd = std::env::current_dir()?;
+        self.emit(json!({"type": "system", "subtype": "init", "cwd": cwd, "model": "simulated",
+            "session_id": self.options.session, "tools": ["Bash", "Edit", "Write"],
+            "permissionMode": "bypassPermissions", "apiKeySource": "none"}))?;
+        self.say("This is a simulation: no model is asked. STATUS lines and edits follow a script.")?;
+        for step in script(&prompt)? {
+            sleep(self.options.delay);
+            self.act(step)?;
+        }
+        self.result(false, "the script of the issue is done")?;
+        self.trace("end")
+    }
+
+    fn act(&mut self, step: Step) -> io::Result<()> {
+        match step {
+            Step::Say(text) => self.say(&text),
+            Step::Write { path, content } => {
+                let file = inside(&path)?;
+                let input = json!({"file_path": file, "content": content});
+                self.tool("Write", &input, || {
+                    if let Some(folder) = file.parent() {
+                        fs::create_dir_all(folder)?;
+                    }
+                    fs::write(&file, content)?;
+                    Ok(format!("File created successfully at: {path}"))
+                })
+            }
+            Step::Replace { path, find, with } => {
+                let file = inside(&path)?;
+                let input = json!({"file_path": file, "old_string": find, "new_string": with});
+                self.tool("Edit", &input, || {
+                    let text = fs::read_to_string(&file)?;
+                    if !text.contains(&find) {
+                        return Err(io::Error::other(format!("`{find}` is not in {path}")));
+                    }
+                    fs::write(&file, text.replacen(&find, &with, 1))?;
+                    Ok(format!("The file {path} has been updated."))
+                })
+            }
+            Step::Run(command) => self.shell(&command, &[]),
+            Step::Commit(message) => {
+                self.shell("git add --all && git commit --quiet --message \"$0\"", &[&message])
+            }
+        }
+    }
+
+    fn shell(&mut self, command: &str, args: &[&str]) -> io::Result<()> {
+        let input = json!({"command": command, "description": "run"});
+        self.tool("Bash", &input, || {
+            let output = Command::new("sh").arg("-c").arg(command).args(args).output()?;
+            let text = String::from_utf8_lossy(&output.stdout).into_owned()
+                + &String::from_utf8_lossy(&output.stderr);
+            if output.status.success() { Ok(text) } else { Err(io::Error::other(text)) }
+        })
+    }
+
+    /// Announces a tool call, makes it, and tells what came of it.
+    fn tool(
+        &mut self,
+        name: &str,
+        input: &Value,
+        call: impl FnOnce() -> io::Result<String>,
+    ) -> io::Result<()> {
+        self.turn += 1;
+        let id = format!("toolu_simulated_{}", self.turn);
+        self.assistant(json!({"type": "tool_use", "id": id, "name": name, "input": input}))?;
+        let answer = call();
+        let (text, is_error) = match &answer {
+            Ok(text) => (text.clone(), false),
+            Err(error) => (error.to_string(), true),
+        };
+        self.emit(json!({"type": "user", "session_id": self.options.session, "message": {
+            "role": "user", "content": [{"type": "tool_result", "tool_use_id": id,
+            "content": text, "is_error": is_error}]}}))?;
+        answer.map(drop)
+    }
+
+    fn say(&mut self, text: &str) -> io::Result<()> {
+        self.turn += 1;
+        self.assistant(json!({"type": "text", "text": text}))
+    }
+
+    fn assistant(&mut self, block: Value) -> io::Result<()> {
+        let id = format!("msg_simulated_{}", self.turn);
+        self.emit(json!({"type": "assistant", "session_id": self.options.session,
+            "parent_tool_use_id": null, "message": {"id": id, "type": "message",
+            "role": "assistant", "model": "simulated", "content": [block]}}))
+    }
+
+    fn result(&mut self, is_error: bool, text: &str) -> io::Result<()> {
+        let subtype = if is_error { "error_during_execution" } else { "success" };
+        self.emit(json!({"type": "result", "subtype": subtype, "is_error": is_error,
+            "num_turns": self.turn, "result": text, "session_id": self.options.session,
+            "total_cost_usd": 0.0, "terminal_reason": "completed", "permission_denials": []}))
+    }
+
+    fn emit(&mut self, event: Value) -> io::Result<()> {
+        writeln!(self.out, "{event}")?;
+        self.out.flush()
+    }
+
+    /// One line per start and end, for who wants to know that nothing ran twice.
+    fn trace(&self, what: &str) -> io::Result<()> {
+        let Some(path) = &self.options.trace else {
+            return Ok(());
+        };
+        let line = format!("{what} {}\n", self.options.session);
+        File::options().create(true).append(true).open(path)?.write_all(line.as_bytes())
+    }
+}
+
+/// The path in the worktree. The script stands in an issue: it may not lead out.
+fn inside(path: &str) -> io::Result<PathBuf> {
+    let relative = Path::new(path);
+    if relative.components().all(|part| matches!(part, Component::Normal(_))) {
+        Ok(std::env::current_dir()?.join(relative))
+    } else {
+        Err(io::Error::other(format!("`{path}` leads out of the worktree")))
+    }
+}
+
+/// The steps between the line "```simulate" and the next "```".
+fn script(prompt: &str) -> io::Result<Vec<Step>> {
+    let lines = prompt.lines().map(str::trim).skip_while(|line| *line != "```simulate").skip(1);
+    let steps: Result<Vec<Step>, _> = lines
+        .take_while(|line| *line != "```")
+        .filter(|line| !line.is_empty())
+        .map(serde_json::from_str)
+        .collect();
+    let steps = steps.map_err(|error| io::Error::other(format!("bad `simulate` block: {error}")))?;
+    if steps.is_empty() {
+        return Err(io::Error::other(
+            "the issue has no `simulate` block: the simulated worker cannot work on it",
+        ));
+    }
+    Ok(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_is_read_from_the_block() {
+        let prompt = "Title\n```simulate\n{\"say\":\"STATUS: hi\"}\n\n{\"run\":\"true\"}\n```\nrest";
+        let steps = script(prompt).unwrap();
+        assert!(matches!(&steps[..], [Step::Say(_), Step::Run(_)]), "{steps:?}");
+    }
+
+    #[test]
+    fn a_missing_or_broken_script_is_an_error() {
+        assert!(script("nothing here").is_err());
+        assert!(script("```simulate\n{\"dance\":1}\n```").is_err());
+    }
+
+    #[test]
+    fn no_path_leads_out_of_the_worktree() {
+        assert!(inside("lib/a.sh").is_ok());
+        for path in ["../x", "/etc/passwd", "a/../../b", "./x"] {
+            assert!(inside(path).is_err(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The loop: due effects are carried out, agents are followed, until the caller has seen enough.
+//!
+//! The board in the store is the only state. The loop owns nothing but the effects that it is
+//! carrying out; it can be dropped at any moment, and another one goes on from the store.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use coord_core::ids::Timestamp;
+use coord_core::{Board, Command, Recorded};
+use coord_protocol::AgentEvent;
+use coord_store::HistoryFilter;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::clock;
+use crate::effects::{Carried, LEASE_SECONDS};
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// How many effects are carried out at once.
+const PARALLEL: usize = 8;
+
+/// The longest sleep: how soon the loop notices that a process on another machine is gone.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// Something that a person may want to see while the loop runs.
+#[derive(Debug, Clone)]
+pub enum Progress {
+    /// The board changed, by this process or another.
+    Recorded(Recorded),
+    /// A worker went on.
+    Worker(AgentEvent),
+    /// An effect was carried out, or could not be for now.
+    Carried(Carried),
+}
+
+impl Engine {
+    /// Runs until `enough` breaks; it sees the board at the start and after every change.
+    ///
+    /// `show` hears of everything that happens from now on, in the order of the log.
+    ///
+    /// # Errors
+    /// When the board cannot be used. Agents and forges that fail are tried again.
+    pub async fn drive<T>(
+        &self,
+        mut enough: impl FnMut(&Board) -> ControlFlow<T>,
+        mut show: impl FnMut(Progress),
+    ) -> Result<T, EngineError> {
+        self.command(Command::Tick).await?;
+        let mut changes = self.store().changes();
+        let mut seen = self.store().board().await?.seq;
+        let (progress, mut heard) = mpsc::channel(256);
+        let mut followers = self.start_followers(&progress);
+        let mut running: JoinSet<Result<Carried, EngineError>> = JoinSet::new();
+        loop {
+            changes.mark_unchanged();
+            let board = self.store().board().await?;
+            seen = self.show_since(seen, &mut show).await?;
+            if let ControlFlow::Break(value) = enough(&board) {
+                return Ok(value);
+            }
+            let wake = self.start_due(&mut running).await?;
+            tokio::select! {
+                Some(carried) = running.join_next() => {
+                    // A task that panicked or was aborted leaves its lease, which runs out.
+                    if let Ok(carried) = carried {
+                        show(Progress::Carried(carried?));
+                    }
+                }
+                Some(event) = heard.recv() => show(event),
+                Some(ended) = followers.join_next() => {
+                    if let Ok(error) = ended {
+                        return Err(error);
+                    }
+                }
+                _ = changes.changed() => {}
+                () = sleep(wake) => self.pass_time(&board).await?,
+            }
+        }
+    }
+
+    /// Carries out what the command behind `committed` has queued and what is due now, once.
+    ///
+    /// # Errors
+    /// When the board cannot be used.
+    pub async fn carry_out_now(&self, keys: &[coord_core::ids::EffectKey]) -> Result<Vec<Carried>, EngineError> {
+        let mut carried = Vec::new();
+        for key in keys {
+            let leased = self.store().lease_one(key, self.owner(), clock::now(), LEASE_SECONDS).await?;
+            if let Some(leased) = leased {
+                carried.push(self.clone().carry_out(leased).await?);
+            }
+        }
+        Ok(carried)
+    }
+
+    fn start_followers(&self, progress: &mpsc::Sender<Progress>) -> JoinSet<EngineError> {
+        let mut followers = JoinSet::new();
+        for (machine, client) in self.agents().iter() {
+            let follow = self.clone().follow(machine.clone(), client.clone(), progress.clone());
+            followers.spawn(follow);
+        }
+        followers
+    }
+
+    async fn show_since(
+        &self,
+        seen: u64,
+        show: &mut impl FnMut(Progress),
+    ) -> Result<u64, EngineError> {
+        let filter = HistoryFilter { after_seq: Some(seen), ..HistoryFilter::default() };
+        let mut last = seen;
+        for recorded in self.store().history(filter).await? {
+            last = recorded.seq;
+            show(Progress::Recorded(recorded));
+        }
+        Ok(last)
+    }
+
+    /// Starts what is due and answers how long the loop may sleep.
+    async fn start_due(
+        &self,
+        running: &mut JoinSet<Result<Carried, EngineError>>,
+    ) -> Result<Duration, EngineError> {
+        self.reclaim().await?;
+        let room = u32::try_from(PARALLEL.saturating_sub(running.len())).unwrap_or(0);
+        if room > 0 {
+            let due = self.store().lease_due(self.owner(), clock::now(), LEASE_SECONDS, room);
+            for leased in due.await? {
+                running.spawn(self.clone().carry_out(leased));
+            }
+        }
+        let next = self.store().next_due().await?;
+        Ok(sleep_until(next, clock::now()))
+    }
+
+    /// Takes over what processes that are gone have left.
+    async fn reclaim(&self) -> Result<(), EngineError> {
+        for name in self.0.owner.gone() {
+            self.release(&name).await?;
+            self.0.owner.forget(&name);
+        }
+        Ok(())
+    }
+
+    /// Makes every effect that `owner` holds due at once.
+    pub(crate) async fn release(&self, owner: &str) -> Result<(), EngineError> {
+        for row in self.store().outbox().await? {
+            if row.lease.is_some_and(|(holder, _)| holder == owner) {
+                let now = clock::now();
+                self.store().reschedule(&row.key, owner, now, "its holder is gone").await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets what has waited for time alone go on.
+    async fn pass_time(&self, board: &Board) -> Result<(), EngineError> {
+        if board.assignments.values().any(|a| a.state.is_active() && !a.state.takes_slot()) {
+            self.command(Command::Tick).await?;
+        }
+        Ok(())
+    }
+}
+
+fn sleep_until(next: Option<Timestamp>, now: Timestamp) -> Duration {
+    let sleep = next.map_or(LONGEST_SLEEP, |at| clock::until(at, now));
+    // Something that is due but has no room is woken by what finishes.
+    sleep.clamp(Duration::from_millis(20), LONGEST_SLEEP)
+}

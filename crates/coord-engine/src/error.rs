@@ -1,0 +1,98 @@
+//! Why the engine could not do what it was asked.
+
+use std::path::PathBuf;
+
+use coord_core::ids::{AssignmentId, RepoName};
+use coord_forge::ForgeError;
+use coord_git::GitError;
+use coord_store::StoreError;
+
+/// Why the engine could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The board could not be read or written.
+    #[error("the board cannot be used")]
+    Store(#[from] StoreError),
+    /// The forge failed.
+    #[error("the forge of `{repo}` failed")]
+    Forge {
+        /// Whose forge.
+        repo: RepoName,
+        /// How.
+        source: ForgeError,
+    },
+    /// The repository is not in the configuration.
+    #[error("there is no repository `{0}` in the configuration")]
+    UnknownRepo(RepoName),
+    /// The forge has no such issue.
+    #[error("there is no issue #{number} in `{repo}`")]
+    UnknownIssue {
+        /// The repository.
+        repo: RepoName,
+        /// The number that was asked for.
+        number: u64,
+    },
+    /// The repository is on a forge that this build cannot use.
+    #[error("`{0}` is on GitHub, which this version cannot use yet")]
+    NoForge(RepoName),
+    /// This machine has no checkout of the repository to look into.
+    #[error("this machine has no checkout of `{0}`")]
+    NoCheckout(RepoName),
+    /// The checkout here cannot be used.
+    #[error("the checkout of `{repo}` cannot be used")]
+    Git {
+        /// Whose checkout.
+        repo: RepoName,
+        /// Why.
+        source: GitError,
+    },
+    /// No assignment, on the board or finished, has this id.
+    #[error("there is no assignment `{0}`")]
+    UnknownAssignment(String),
+    /// Several assignments have ids that begin like this.
+    #[error("`{prefix}` is the beginning of several assignment ids: {}", join(.found))]
+    Ambiguous {
+        /// What was asked for.
+        prefix: String,
+        /// Some of those that fit.
+        found: Vec<AssignmentId>,
+    },
+    /// The state folder cannot be used.
+    #[error("the state folder `{path}` cannot be used")]
+    Home {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+fn join(ids: &[AssignmentId]) -> String {
+    let ids: Vec<&str> = ids.iter().map(AssignmentId::as_str).collect();
+    ids.join(", ")
+}
+
+impl EngineError {
+    /// What a person can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Forge { source, .. } => source.hint().map(str::to_owned),
+            Self::UnknownRepo(_) => Some("`coord config` shows the repositories".to_owned()),
+            Self::UnknownIssue { repo, .. } => {
+                Some(format!("`coord issue list --repo {repo}` shows the open ones"))
+            }
+            Self::NoForge(repo) => Some(format!(
+                "set `forge: local` for `{repo}`: issues and merges then stay on this machine"
+            )),
+            Self::NoCheckout(repo) => {
+                Some(format!("give a machine with a loopback host a `repo_paths` entry for `{repo}`"))
+            }
+            Self::Git { source, .. } => source.hint(),
+            Self::UnknownAssignment(_) => Some("`coord status` shows the ids".to_owned()),
+            Self::Ambiguous { .. } => Some("type more of it".to_owned()),
+            Self::Home { .. } => Some("set COORD_HOME to a folder that you can write".to_owned()),
+        }
+    }
+}

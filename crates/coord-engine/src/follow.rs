@@ -1,0 +1,213 @@
+//! Following agents: what they say becomes commands, and nothing that they said is missed.
+//!
+//! On every connection the events are subscribed to first and the whole status is asked for
+//! second; reports are idempotent, so what arrives twice changes nothing.
+
+use std::time::Duration;
+
+use coord_core::assignment::AssignmentState;
+use coord_core::command::AgentReport;
+use coord_core::ids::{AssignmentId, MachineName};
+use coord_core::{Board, Command};
+use coord_protocol::{AgentClient, AgentEvent, AgentEventKind, ClientError, Feature, StatusQuery};
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+
+use crate::agents::{AgentView, ask};
+use crate::drive::Progress;
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// First and last delay between two attempts to reach an agent.
+const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+
+/// How often an agent without `/events` (0.1.0) is asked.
+const POLL: Duration = Duration::from_secs(2);
+
+/// Why following an agent was interrupted.
+enum Interrupted {
+    /// The agent cannot be reached, or its stream ended.
+    Agent(String),
+    /// The board cannot be used: there is no point in going on.
+    Board(EngineError),
+}
+
+impl From<ClientError> for Interrupted {
+    fn from(error: ClientError) -> Self {
+        Self::Agent(error.to_string())
+    }
+}
+
+impl From<EngineError> for Interrupted {
+    fn from(error: EngineError) -> Self {
+        Self::Board(error)
+    }
+}
+
+impl Engine {
+    /// Follows one agent for as long as the board can be used.
+    pub(crate) async fn follow(
+        self,
+        machine: MachineName,
+        client: AgentClient,
+        progress: mpsc::Sender<Progress>,
+    ) -> EngineError {
+        let mut delay = RETRY.0;
+        loop {
+            let mut reached = false;
+            match self.follow_once(&machine, &client, &progress, &mut reached).await {
+                Interrupted::Board(error) => return error,
+                Interrupted::Agent(error) => {
+                    let unreachable = Command::AgentUnreachable { machine: machine.clone(), error };
+                    if let Err(error) = self.command(unreachable).await {
+                        return error;
+                    }
+                }
+            }
+            delay = if reached { RETRY.0 } else { RETRY.1.min(delay * 2) };
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    async fn follow_once(
+        &self,
+        machine: &MachineName,
+        client: &AgentClient,
+        progress: &mpsc::Sender<Progress>,
+        reached: &mut bool,
+    ) -> Interrupted {
+        let followed = async {
+            if !client.health().await?.can(Feature::Events) {
+                return self.poll(machine, client, reached).await;
+            }
+            let mut events = client.events(None).await?;
+            self.sync(machine, client).await?;
+            *reached = true;
+            while let Some(event) = events.next().await {
+                self.hear(machine, client, event?, progress).await?;
+            }
+            Err(Interrupted::Agent("the agent closed its stream of events".to_owned()))
+        };
+        let Err(interrupted): Result<std::convert::Infallible, _> = followed.await;
+        interrupted
+    }
+
+    async fn poll(
+        &self,
+        machine: &MachineName,
+        client: &AgentClient,
+        reached: &mut bool,
+    ) -> Result<std::convert::Infallible, Interrupted> {
+        loop {
+            self.sync(machine, client).await?;
+            *reached = true;
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    async fn hear(
+        &self,
+        machine: &MachineName,
+        client: &AgentClient,
+        event: AgentEvent,
+        progress: &mpsc::Sender<Progress>,
+    ) -> Result<(), Interrupted> {
+        if event.kind == AgentEventKind::Resync {
+            return self.sync(machine, client).await;
+        }
+        if let Some((id, report)) = event.report() {
+            self.report(machine, id, report).await?;
+        } else if matches!(event.kind, AgentEventKind::Progress { .. }) {
+            // Only for the eyes: a full channel means that nobody looks.
+            let _ = progress.try_send(Progress::Worker(event));
+        }
+        Ok(())
+    }
+
+    /// Asks the agent for everything and tells the board what it did not know.
+    async fn sync(&self, machine: &MachineName, client: &AgentClient) -> Result<(), Interrupted> {
+        let board = self.store().board().await.map_err(EngineError::from)?;
+        let answer = ask(client, status_query(&board, machine)).await?;
+        let view = AgentView { machine: machine.clone(), answer: Ok(answer) };
+        Ok(self.learn(&board, &view).await?)
+    }
+
+    /// Tells the board what an agent said. `before` is the board from before the agent was asked:
+    /// only what was on it can be missing from the answer.
+    pub(crate) async fn learn(&self, before: &Board, view: &AgentView) -> Result<(), EngineError> {
+        let machine = &view.machine;
+        match &view.answer {
+            Err(ClientError::Unreachable { .. }) if !has_work(before, machine) => return Ok(()),
+            Err(error) => {
+                let error = error.to_string();
+                self.command(Command::AgentUnreachable { machine: machine.clone(), error }).await?;
+                return Ok(());
+            }
+            Ok(_) if is_silent(before, machine) => {
+                self.command(Command::AgentReachable { machine: machine.clone() }).await?;
+            }
+            Ok(_) => {}
+        }
+        for id in unfinished(before, machine) {
+            for report in reports(view, id) {
+                self.report(machine, id.clone(), report).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn report(
+        &self,
+        machine: &MachineName,
+        id: AssignmentId,
+        report: AgentReport,
+    ) -> Result<(), EngineError> {
+        self.command(Command::Report { machine: machine.clone(), id, report }).await?;
+        Ok(())
+    }
+}
+
+fn is_silent(board: &Board, machine: &MachineName) -> bool {
+    board.machines.get(machine).is_some_and(|facts| facts.silent_since.is_some())
+}
+
+fn has_work(board: &Board, machine: &MachineName) -> bool {
+    unfinished(board, machine).next().is_some()
+}
+
+/// The assignments that the agent has to answer for.
+fn unfinished<'b>(
+    board: &'b Board,
+    machine: &'b MachineName,
+) -> impl Iterator<Item = &'b AssignmentId> {
+    board
+        .assignments
+        .values()
+        .filter(move |a| a.machine == *machine && a.state.takes_slot())
+        .map(|a| &a.id)
+}
+
+/// Far enough back for everything on the board: agents keep more than they are asked for.
+fn status_query(board: &Board, machine: &MachineName) -> StatusQuery {
+    let oldest = board
+        .assignments
+        .values()
+        .filter(|a| a.machine == *machine && a.state != AssignmentState::Waiting)
+        .map(|a| a.requested_at)
+        .min();
+    // An hour for clocks that differ.
+    let since = oldest.map(|at| at.as_secs_f64() - 3600.0);
+    StatusQuery { completed: Some(10_000), since }
+}
+
+/// What an answer says about one assignment that the board takes for unfinished.
+fn reports(view: &AgentView, id: &AssignmentId) -> Vec<AgentReport> {
+    if let Some(row) = view.completed(id) {
+        return vec![row.report()];
+    }
+    let Some(row) = view.active(id) else {
+        return vec![AgentReport::Unknown];
+    };
+    let stuck = row.progress.stuck.clone().map(|question| AgentReport::Stuck { question });
+    row.report().into_iter().chain(stuck).collect()
+}

@@ -1,0 +1,31 @@
+//! The coordinator's shell: commands in, effects out.
+//!
+//! [`Engine`] commits what `coord-core` decides and then carries the effects out, each under a
+//! lease and an idempotency key, so that a crash between any two steps is mended by running the
+//! same effect again. [`Engine::drive`] is the one loop: it owns the running effects, follows the
+//! agents, and ends when its caller has seen what it waited for.
+//!
+//! Nothing here prints, parses arguments or knows where the home folder is.
+
+mod agents;
+mod assign;
+mod clock;
+mod drive;
+mod effects;
+mod engine;
+mod error;
+mod follow;
+mod owner;
+mod repos;
+mod rest;
+mod tests_run;
+
+pub use agents::{AgentView, Agents};
+pub use assign::AssignInput;
+pub use clock::now;
+pub use drive::Progress;
+pub use effects::Carried;
+pub use engine::{Engine, Setup};
+pub use error::EngineError;
+pub use repos::RepoContext;
+pub use rest::{merge_rests, settled, test_is_over};

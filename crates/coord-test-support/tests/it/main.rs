@@ -1,0 +1,4 @@
+//! The integration tests of `coord-test-support`, in one binary.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod messages_api;

@@ -1,0 +1,178 @@
+//! From `POST /assign` to the start of the worker, against `git worktree add` alone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use coord_protocol::AgentClient;
+use coord_test_support::git_fixture::git;
+
+use super::table::{Table, median};
+use crate::lab::{Binaries, Lab, Setup, Work};
+
+/// A worker that is over at once.
+const WORKER: [&str; 3] = ["sh", "-c", "exit 0"];
+
+pub(super) async fn measure(binaries: &Binaries, table: &mut Table) -> Result<()> {
+    small(binaries, table).await?;
+    large(binaries, table).await
+}
+
+async fn small(binaries: &Binaries, table: &mut Table) -> Result<()> {
+    const RUNS: u64 = 15;
+    let lab = laboratory(binaries, 0, 100)?;
+    let agent = lab.start_agent().await?;
+    let (mut ours, mut gits) = (Vec::new(), Vec::new());
+    for n in 1..=RUNS {
+        ours.push(assign(&lab, n).await?);
+        gits.push(worktree_add(&lab, n, &[])?);
+    }
+    agent.kill();
+    let (ours, git) = (median(ours), median(gits));
+    let note = format!("{ours:.1} ms against {git:.1} ms, medians of {RUNS}");
+    let what = "assign to worker start, small repository, against `git worktree add`";
+    table.add(what, ours / git, 1.5, "×", note);
+    Ok(())
+}
+
+async fn large(binaries: &Binaries, table: &mut Table) -> Result<()> {
+    const RUNS: u64 = 3;
+    const FILES: usize = 20_000;
+    let cold = laboratory(binaries, 0, FILES)?;
+    let agent = cold.start_agent().await?;
+    let health = HealthProbe::start(cold.client()?);
+    let (mut ours, mut gits) = (Vec::new(), Vec::new());
+    for n in 1..=RUNS {
+        ours.push(assign(&cold, n).await?);
+        gits.push(worktree_add(&cold, n, &["-c", "checkout.workers=4"])?);
+    }
+    let slowest = health.slowest().await?;
+    agent.kill();
+    let (ours, git) = (median(ours), median(gits));
+    let note = format!("{ours:.0} ms against {git:.0} ms, medians of {RUNS}");
+    let what =
+        "assign to worker start, 20,000 files, against `git -c checkout.workers=4 worktree add`";
+    table.add(what, ours / git, 1.0, "×", note);
+    table.add(
+        "`/health` meanwhile",
+        slowest,
+        10.0,
+        "ms",
+        "the slowest answer",
+    );
+
+    from_pool(&laboratory(binaries, 2, FILES)?, table).await
+}
+
+async fn from_pool(lab: &Lab, table: &mut Table) -> Result<()> {
+    const RUNS: u64 = 5;
+    let agent = lab.start_agent().await?;
+    // The first one makes the agent look at the repository and fill its pool.
+    assign(lab, 1).await?;
+    let mut starts = Vec::new();
+    for n in 0..RUNS {
+        pool_filled(lab).await?;
+        starts.push(assign(lab, 2 + n).await?);
+    }
+    agent.kill();
+    let note = format!("20,000 files, median of {RUNS}");
+    table.add(
+        "assign to worker start from the warm pool",
+        median(starts),
+        60.0,
+        "ms",
+        note,
+    );
+    Ok(())
+}
+
+/// Waits until the agent has a spare worktree and is idle: nothing is checked out any more.
+async fn pool_filled(lab: &Lab) -> Result<()> {
+    let search = async {
+        loop {
+            let list = git(&lab.repo.clone_path(), &["worktree", "list"])?;
+            let spare = list.lines().count() > 1;
+            if spare
+                && !lab
+                    .processes()?
+                    .iter()
+                    .any(|p| p.command.starts_with("git "))
+            {
+                // gix fills a worktree in the agent's own process, which nothing outside can see.
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), search)
+        .await
+        .context("the agent keeps no worktree ready")?
+}
+
+fn laboratory(binaries: &Binaries, warm: u32, files: usize) -> Result<Lab> {
+    let setup = Setup {
+        warm_worktrees: warm,
+        ..Setup::with_worker(&WORKER)
+    };
+    let lab = Lab::new(binaries, &setup)?;
+    lab.repo.commit_many(files)?;
+    lab.repo.push()?;
+    Ok(lab)
+}
+
+/// Milliseconds from the request to the start of the worker, by the supervisor's record.
+async fn assign(lab: &Lab, issue: u64) -> Result<f64> {
+    let work = Work::new(issue, "nothing");
+    let client = lab.client()?;
+    client.health().await?;
+    let asked = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
+    client.assign(&work.body(lab)).await?;
+    let ended = lab.wait_finished(&work.id).await?;
+    let started = ended
+        .assignment
+        .started_at
+        .context("the worker never started")?;
+    Ok((started - asked) * 1000.0)
+}
+
+/// Milliseconds that git takes for a worktree of the same repository.
+fn worktree_add(lab: &Lab, n: u64, options: &[&str]) -> Result<f64> {
+    let path = lab.sandbox.path().join(format!("by-git-{n}"));
+    let (path, branch) = (path.to_string_lossy(), format!("by-git-{n}"));
+    let add = ["worktree", "add", "--quiet", "-b", &branch, &*path];
+    let start = Instant::now();
+    git(&lab.repo.clone_path(), &[options, &add].concat())?;
+    Ok(start.elapsed().as_secs_f64() * 1000.0)
+}
+
+/// Asks for `/health` again and again while something else is measured.
+struct HealthProbe {
+    stop: Arc<AtomicBool>,
+    task: tokio::task::JoinHandle<Result<f64>>,
+}
+
+impl HealthProbe {
+    fn start(client: AgentClient) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let task = tokio::spawn(async move {
+            let mut slowest = 0.0_f64;
+            while !stopped.load(Ordering::Relaxed) {
+                let start = Instant::now();
+                client.health().await?;
+                slowest = slowest.max(start.elapsed().as_secs_f64() * 1000.0);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Ok(slowest)
+        });
+        Self { stop, task }
+    }
+
+    /// Milliseconds of the slowest answer.
+    async fn slowest(self) -> Result<f64> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.task.await?
+    }
+}

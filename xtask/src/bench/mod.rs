@@ -1,0 +1,33 @@
+//! `cargo xtask bench`: measures what the README promises, on this machine, and prints a table.
+//!
+//! The binaries are driven from outside, as in production. Numbers depend on what else the machine
+//! does: run it alone.
+
+mod dispatch;
+mod latency;
+mod memory;
+mod startup;
+mod table;
+
+use anyhow::Result;
+
+use crate::lab::{Binaries, Profile};
+use crate::tidy::workspace::root;
+pub(crate) use latency::clock;
+use table::Table;
+
+/// Measures everything and prints it; fails when a promise is not kept.
+pub(crate) fn run(profile: Profile, markdown: bool) -> Result<()> {
+    let root = root();
+    let binaries = Binaries::build(&root, profile)?;
+    let mut table = Table::default();
+    startup::measure(&root, &binaries, &mut table)?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        memory::measure(&binaries, &mut table).await?;
+        dispatch::measure(&binaries, &mut table).await?;
+        latency::measure(&binaries, &mut table).await
+    })?;
+    table.print(markdown);
+    table.verdict()
+}

@@ -1,0 +1,47 @@
+//! `cargo xtask e2e`: the real worker, driven through the real agent by the real command line.
+//!
+//! Only the model is a double: a scripted Messages API on loopback. The worker runs in a home and an
+//! environment of its own, so that nothing of the person who runs this is read or used.
+
+mod claude;
+mod endings;
+mod pipeline;
+mod scenario;
+mod survival;
+
+use anyhow::Result;
+use coord_test_support::messages_api::MessagesApi;
+
+use crate::lab::{Binaries, Profile};
+use crate::step::Steps;
+use crate::tidy::workspace::root;
+use scenario::Stage;
+
+/// Runs every scenario, or those whose name contains `only`.
+pub(crate) fn run(profile: Profile, only: Option<&str>) -> Result<()> {
+    let root = root();
+    let stage = Stage {
+        claude: claude::install(&root)?,
+        binaries: Binaries::build(&root, profile)?,
+        api: MessagesApi::start()?,
+    };
+    let runtime = tokio::runtime::Runtime::new()?;
+    let mut steps = Steps::default();
+    macro_rules! scenarios {
+        ($($name:literal => $scenario:path,)*) => {$(
+            if only.is_none_or(|only| $name.contains(only)) {
+                steps.run($name, || runtime.block_on($scenario(&stage)));
+            }
+        )*};
+    }
+    scenarios! {
+        "success, tested and merged" => pipeline::success,
+        "eight workers at once" => pipeline::eight_at_once,
+        "stuck" => endings::stuck,
+        "API error" => endings::api_error,
+        "usage limit" => endings::usage_limit,
+        "stop during a Bash call with a grandchild" => survival::stop,
+        "agent killed and restarted in mid-run" => survival::restart,
+    }
+    steps.finish()
+}

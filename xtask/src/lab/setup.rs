@@ -1,0 +1,71 @@
+//! What a laboratory's configuration says.
+
+use std::net::TcpListener;
+
+use anyhow::{Context, Result};
+use coord_test_support::git_fixture::RepoFixture;
+use serde_json::{Value, json};
+
+use super::NAME;
+
+/// The parts of the configuration and the environment in which laboratories differ.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    /// The worker's program and first arguments.
+    pub(crate) worker: Vec<String>,
+    /// How many workers at once.
+    pub(crate) max_workers: u32,
+    /// How many clean worktrees are kept ready.
+    pub(crate) warm_worktrees: u32,
+    /// The command that tests a branch.
+    pub(crate) test_command: Option<String>,
+    /// Environment on top of the sandbox's.
+    pub(crate) env: Vec<(String, String)>,
+}
+
+impl Setup {
+    /// A laboratory whose workers run `worker`.
+    pub(crate) fn with_worker(worker: &[&str]) -> Self {
+        Self {
+            worker: worker.iter().map(|word| (*word).to_owned()).collect(),
+            max_workers: 8,
+            warm_worktrees: 0,
+            test_command: None,
+            env: Vec::new(),
+        }
+    }
+
+    /// The text of `coordinator.yml`; JSON is YAML.
+    pub(super) fn config(&self, repo: &RepoFixture, port: u16) -> String {
+        let mut repository = json!({
+            "name": NAME,
+            "forge": "local",
+            "default_branch": repo.branch(),
+        });
+        if let Some(test) = &self.test_command {
+            repository["test_command"] = Value::from(test.as_str());
+        }
+        let config = json!({
+            "repos": [repository],
+            "machines": [{
+                "name": NAME,
+                "host": "127.0.0.1",
+                "port": port,
+                "repos": [NAME],
+                "repo_paths": { NAME: repo.clone_path().to_string_lossy() },
+                "max_workers": self.max_workers,
+            }],
+            "concurrency": { "max_workers": self.max_workers, "stagger_seconds": 0 },
+            "housekeeping": { "warm_worktrees": self.warm_worktrees },
+            "pipeline": { "gates": ["test"] },
+            "worker": { "command": self.worker, "grace_seconds": 2 },
+        });
+        format!("{config:#}\n")
+    }
+}
+
+/// A port that nobody listens on right now. The agent keeps it over restarts.
+pub(super) fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("failed to find a free port")?;
+    Ok(listener.local_addr()?.port())
+}

@@ -35,6 +35,7 @@ fn main() -> Result<()> {
     for issue in issues(&board) {
         let stage = stage(&board, &log.policy, &issue).as_str();
         let answer = why(&board, &log.policy, &issue, last.at);
+        let issue = issue.to_string();
         println!("{issue:<14} {stage:<10} {}", answer.sentence);
     }
     Ok(())

@@ -6,7 +6,6 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::examples;
-use crate::lab::Profile;
 use crate::step::{Steps, call, call_with};
 use crate::tidy;
 use crate::tidy::workspace::root;
@@ -25,7 +24,7 @@ pub(crate) fn run() -> Result<()> {
         call_with(&root, "cargo", &args, &[("RUSTDOCFLAGS", "-D warnings")])
     });
     steps.run("deny", || deny(&root));
-    steps.run("examples", || examples::run(&root, Profile::Release));
+    steps.run("examples", || examples::run(&root, None));
     steps.finish()
 }
 

@@ -1,15 +1,15 @@
 //! Runs the programs in `examples/` and checks what they print.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::lab::{Binaries, Lab, NAME, Profile, Setup};
+use crate::lab::{Binaries, Lab, NAME, Setup};
 
-/// Runs both examples against the binaries of `profile`; the second one gets an agent.
-pub(crate) fn run(root: &Path, profile: Profile) -> Result<()> {
-    let binaries = Binaries::build(root, profile)?;
+/// Runs both examples against the binaries in `folder`, or fresh ones; the second one gets an agent.
+pub(crate) fn run(root: &Path, folder: Option<PathBuf>) -> Result<()> {
+    let binaries = Binaries::find(root, folder)?;
     replay_board(root, &binaries)?;
     tokio::runtime::Runtime::new()?.block_on(drive_agent(&binaries))
 }

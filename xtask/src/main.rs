@@ -16,10 +16,12 @@ mod lab;
 mod step;
 mod tidy;
 
+use std::path::PathBuf;
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use lab::Profile;
 use tidy::workspace::root;
 
 /// The chores of this workspace.
@@ -38,18 +40,18 @@ enum Chore {
     Ci,
     /// Run the programs in `examples/` and check what they print.
     Examples {
-        /// Use the binaries of the dev profile, which build faster.
-        #[arg(long)]
-        dev: bool,
+        /// Drive the binaries in this folder instead of building them.
+        #[arg(long, value_name = "FOLDER")]
+        binaries: Option<PathBuf>,
     },
     /// Drive the real worker through the real agent, against a scripted API on loopback.
     E2e {
         /// Only the scenarios whose name contains this.
         #[arg(long)]
         only: Option<String>,
-        /// Use the binaries of the dev profile, which build faster.
-        #[arg(long)]
-        dev: bool,
+        /// Drive the binaries in this folder instead of building them.
+        #[arg(long, value_name = "FOLDER")]
+        binaries: Option<PathBuf>,
     },
     /// Kill our processes at random moments of the demo, and check what is left.
     Chaos {
@@ -59,18 +61,18 @@ enum Chore {
         /// Where to begin; printed for every run.
         #[arg(long)]
         seed: Option<u64>,
-        /// Use the binaries of the dev profile, which build faster.
-        #[arg(long)]
-        dev: bool,
+        /// Drive the binaries in this folder instead of building them.
+        #[arg(long, value_name = "FOLDER")]
+        binaries: Option<PathBuf>,
     },
     /// Measure what the README promises, and print a table.
     Bench {
         /// Print the table for the README.
         #[arg(long)]
         markdown: bool,
-        /// Use the binaries of the dev profile: the numbers mean nothing then.
-        #[arg(long)]
-        dev: bool,
+        /// Drive the binaries in this folder instead of building them.
+        #[arg(long, value_name = "FOLDER")]
+        binaries: Option<PathBuf>,
     },
     /// Pack the optimised binaries into `target/dist/`.
     Dist,
@@ -83,14 +85,28 @@ enum Chore {
     },
 }
 
-fn main() -> Result<()> {
-    match Args::parse().chore {
+fn main() -> ExitCode {
+    match run(Args::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> Result<()> {
+    match chore {
         Chore::Tidy => tidy::run(),
         Chore::Ci => ci::run(),
-        Chore::Examples { dev } => examples::run(&root(), Profile::from_flag(dev)),
-        Chore::E2e { only, dev } => e2e::run(Profile::from_flag(dev), only.as_deref()),
-        Chore::Chaos { runs, seed, dev } => chaos::run(Profile::from_flag(dev), runs, seed),
-        Chore::Bench { markdown, dev } => bench::run(Profile::from_flag(dev), markdown),
+        Chore::Examples { binaries } => examples::run(&root(), binaries),
+        Chore::E2e { only, binaries } => e2e::run(binaries, only.as_deref()),
+        Chore::Chaos {
+            runs,
+            seed,
+            binaries,
+        } => chaos::run(binaries, runs, seed),
+        Chore::Bench { markdown, binaries } => bench::run(binaries, markdown),
         Chore::Dist => dist::run(),
         Chore::Clock { ignored: _ } => bench::clock(),
     }

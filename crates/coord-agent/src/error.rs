@@ -72,8 +72,8 @@ impl AgentError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoToken { .. } => Some(
-                "make a token with `coord agent pair`, give --token-file or COORD_AGENT_TOKEN, or \
-                 listen on 127.0.0.1; --insecure-no-auth lets anyone start programs here"
+                "give a token with --token-file or COORD_AGENT_TOKEN, or listen on 127.0.0.1; \
+                 --insecure-no-auth lets anyone start programs here"
                     .to_owned(),
             ),
             Self::PortInUse { .. } => Some(

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use coord_config::{Config, ForgeKind, Located};
 use coord_core::ids::{MachineName, RepoName};
-use coord_forge::Forge;
 use coord_engine::{Agents, Engine, RepoContext, Setup};
+use coord_forge::Forge;
 use coord_forge_local::LocalForge;
 use coord_protocol::{AgentClient, Timeouts};
 use coord_store::Store;
 use coord_worker::environment::{Source, environment};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Globals;
 use crate::exit;
@@ -55,8 +56,13 @@ impl App {
         let env = std::env::var_os("COORD_CONFIG").filter(|path| !path.is_empty());
         let cwd = std::env::current_dir().map_err(io("."))?;
         let home = user_home();
-        coord_config::locate(self.globals.config.as_deref(), env.as_deref(), &cwd, home.as_deref())
-            .map_err(|error| Failure::usage(error.to_string()).with_hint(error.hint()))
+        coord_config::locate(
+            self.globals.config.as_deref(),
+            env.as_deref(),
+            &cwd,
+            home.as_deref(),
+        )
+        .map_err(|error| Failure::usage(error.to_string()).with_hint(error.hint()))
     }
 
     /// The configuration, checked and resolved.
@@ -87,13 +93,22 @@ impl App {
     ) -> Result<u8, Failure> {
         tokio::select! {
             done = work => done,
-            signal = tokio::signal::ctrl_c() => {
-                signal.map_err(io("the signal handler"))?;
+            asked = interrupted() => {
+                asked?;
                 self.printer.note("interrupted: workers that run go on; `coord status` shows them, \
                     `coord stop ID` ends one, `coord resume` goes on from here");
                 Ok(exit::INTERRUPTED)
             }
         }
+    }
+}
+
+/// Returns when this process is asked to end: by Ctrl-C, or by whoever manages it.
+pub(crate) async fn interrupted() -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(io("the signal handler"))?;
+    tokio::select! {
+        asked = tokio::signal::ctrl_c() => asked.map_err(io("the signal handler")),
+        _ = terminate.recv() => Ok(()),
     }
 }
 
@@ -109,7 +124,15 @@ pub(crate) fn engine(config: &Config, home: PathBuf, store: Store) -> Result<Eng
     let repo_paths = repo_paths(config);
     let test_env = test_env();
     let policy = config.policy();
-    Ok(Engine::new(Setup { policy, home, store, repos, repo_paths, agents, test_env })?)
+    Ok(Engine::new(Setup {
+        policy,
+        home,
+        store,
+        repos,
+        repo_paths,
+        agents,
+        test_env,
+    })?)
 }
 
 fn repos(config: &Config, store: &Store) -> BTreeMap<RepoName, RepoContext> {
@@ -127,20 +150,36 @@ fn repos(config: &Config, store: &Store) -> BTreeMap<RepoName, RepoContext> {
         let mut commands: Vec<String> = commands.into_iter().flatten().cloned().collect();
         commands.dedup();
         let test_limit = Duration::from_secs(config.pipeline.test_timeout_seconds);
-        (repo.name.clone(), RepoContext { forge, path, commands, test_limit })
+        (
+            repo.name.clone(),
+            RepoContext {
+                forge,
+                path,
+                commands,
+                test_limit,
+            },
+        )
     });
     contexts.collect()
 }
 
 /// What the account that runs this is called.
 fn person() -> String {
-    let names = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
-    names.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "someone".to_owned())
+    let names = ["USER", "LOGNAME"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok());
+    names
+        .into_iter()
+        .find(|name| !name.is_empty())
+        .unwrap_or_else(|| "someone".to_owned())
 }
 
 /// What the system calls itself.
 pub(crate) fn hostname() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn agents(config: &Config, home: &Path) -> Result<Agents, Failure> {
@@ -174,9 +213,17 @@ fn test_env() -> Vec<(String, String)> {
     let parent = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let source = Source { parent: &parent, request: &BTreeMap::new(), bypass_as_root: false };
+    let source = Source {
+        parent: &parent,
+        request: &BTreeMap::new(),
+        bypass_as_root: false,
+    };
     let is_model = |name: &str| name.starts_with("ANTHROPIC_") || name.starts_with("CLAUDE_");
-    environment(source).vars.into_iter().filter(|(name, _)| !is_model(name)).collect()
+    environment(source)
+        .vars
+        .into_iter()
+        .filter(|(name, _)| !is_model(name))
+        .collect()
 }
 
 fn repo_paths(config: &Config) -> BTreeMap<(MachineName, RepoName), String> {

@@ -13,9 +13,14 @@ use crate::printer::Printer;
 
 /// Coordinates fleets of Claude Code workers: each issue from dispatch to merged branch.
 #[derive(Debug, Parser)]
-#[command(name = "coord", version, propagate_version = false, disable_help_subcommand = true)]
+#[command(
+    name = "coord",
+    version,
+    propagate_version = false,
+    disable_help_subcommand = true
+)]
 pub(crate) struct Cli {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Everywhere")]
     pub(crate) globals: Globals,
     #[command(subcommand)]
     pub(crate) command: Command,

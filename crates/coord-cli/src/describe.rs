@@ -1,9 +1,14 @@
 //! Events, standings and log lines in people's words. Everything untrusted goes through [`plain`].
 
+use std::fmt::Display;
+
 use coord_core::BoardEvent;
-use coord_core::assignment::{Assignment, AssignmentState, MergeState, TestResult, TestVerdict, WorkerEnd, WorkerResult};
+use coord_core::assignment::{
+    Assignment, AssignmentState, MergeState, TestResult, TestVerdict, WorkerEnd, WorkerResult,
+};
 use coord_core::failure::FailureClass;
 use coord_core::ids::AssignmentId;
+use coord_core::why::{WaitsFor, Why};
 use coord_engine::{Carried, Progress};
 use coord_protocol::AgentEventKind;
 use coord_worker::stream::{Block, Broken, Line, Slice, StreamEvent};
@@ -17,11 +22,17 @@ pub(crate) fn event(event: &BoardEvent) -> String {
             format!("{}: {}", paint(WARN, "refused"), plain(&refusal.why))
         }
         BoardEvent::AssignmentWaits { assignment, why } => format!(
-            "{} {} waits: {}", assignment.id, assignment.issue, plain(&why.why)
+            "{} {} waits: {}",
+            assignment.id,
+            assignment.issue,
+            plain(&why.why)
         ),
         BoardEvent::AssignmentRequested { assignment } => format!(
             "{} {} requested on {}: {}",
-            assignment.id, assignment.issue, assignment.machine, plain(&assignment.title)
+            assignment.id,
+            assignment.issue,
+            assignment.machine,
+            plain(&assignment.title)
         ),
         BoardEvent::AssignmentAccepted { id } => format!("{id} accepted by its agent"),
         BoardEvent::WorkerStarted { id, .. } => format!("{id} worker started"),
@@ -29,32 +40,49 @@ pub(crate) fn event(event: &BoardEvent) -> String {
             format!("{id} changes {}", plain(&paths.join(", ")))
         }
         BoardEvent::OverlapObserved { id, other, path } => {
-            format!("{} {id} and {other} both change {}", paint(WARN, "overlap:"), plain(path))
+            format!(
+                "{} {id} and {other} both change {}",
+                paint(WARN, "overlap:"),
+                plain(path)
+            )
         }
         BoardEvent::WorkerStuck { id, question } => {
             format!("{id} is {}: {}", paint(WARN, "stuck"), plain(question))
         }
         BoardEvent::RateLimited { machine, resets_at } => {
-            format!("{machine} has hit a usage limit until {}", crate::time::date_time(*resets_at))
+            format!(
+                "{machine} has hit a usage limit until {}",
+                crate::time::date_time(*resets_at)
+            )
         }
         BoardEvent::StopRequested { id } => format!("{id} is to stop"),
         BoardEvent::AssignmentEnded { id, end, .. } => format!("{id} {}", ended(end)),
         BoardEvent::AssignmentLost { id } => {
-            format!("{id} is {}: its agent no longer knows it", paint(BAD, "lost"))
+            format!(
+                "{id} is {}: its agent no longer knows it",
+                paint(BAD, "lost")
+            )
         }
         BoardEvent::AgentSilent { machine, error } => {
             format!("the agent of {machine} does not answer: {}", plain(error))
         }
         BoardEvent::AgentBack { machine } => format!("the agent of {machine} answers again"),
         BoardEvent::TestStarted { id } => format!("{id} testing"),
-        BoardEvent::TestRecorded { id, verdict: result } => format!("{id} {}", verdict(result)),
+        BoardEvent::TestRecorded {
+            id,
+            verdict: result,
+        } => format!("{id} {}", verdict(result)),
         BoardEvent::MergeQueued { id, .. } => format!("{id} queued for merging"),
         BoardEvent::MergeStarted { id } => format!("{id} merging"),
         BoardEvent::Merged { id, commit } => {
             format!("{id} {} as {}", paint(GOOD, "merged"), commit.short())
         }
         BoardEvent::MergeConflicted { id, paths, .. } => {
-            format!("{id} {} in {}", paint(BAD, "conflicts"), plain(&paths.join(", ")))
+            format!(
+                "{id} {} in {}",
+                paint(BAD, "conflicts"),
+                plain(&paths.join(", "))
+            )
         }
         BoardEvent::MergeRefused { id, reason } => {
             format!("{id} {}: {}", paint(BAD, "not merged"), plain(reason))
@@ -76,7 +104,11 @@ fn ended(end: &WorkerEnd) -> String {
         (Some(branch), Some(head)) => {
             let commits = count(end.commits, "commit");
             let where_to = if end.pushed { "" } else { ", not pushed" };
-            format!("{commits} on {} at {}{where_to}", plain(branch), head.short())
+            format!(
+                "{commits} on {} at {}{where_to}",
+                plain(branch),
+                head.short()
+            )
         }
         _ => "no commits".to_owned(),
     };
@@ -85,7 +117,11 @@ fn ended(end: &WorkerEnd) -> String {
         WorkerResult::Done => format!("{}: {published}", paint(GOOD, "done")),
         WorkerResult::Cancelled => format!("{}; nothing was published", paint(WARN, "cancelled")),
         WorkerResult::Failed(class) => {
-            format!("{} ({}): {error}; {published}", paint(BAD, "failed"), class_name(class))
+            format!(
+                "{} ({}): {error}; {published}",
+                paint(BAD, "failed"),
+                class_name(class)
+            )
         }
     }
 }
@@ -99,8 +135,8 @@ const fn class_name(class: FailureClass) -> &'static str {
 }
 
 /// `1 commit`, `2 commits`.
-pub(crate) fn count(number: u32, noun: &str) -> String {
-    let s = if number == 1 { "" } else { "s" };
+pub(crate) fn count<N: Copy + Display + From<u8> + PartialEq>(number: N, noun: &str) -> String {
+    let s = if number == N::from(1) { "" } else { "s" };
     format!("{number} {noun}{s}")
 }
 
@@ -111,7 +147,11 @@ pub(crate) fn verdict(verdict: &TestVerdict) -> String {
         TestResult::Failed => paint(BAD, "tests failed"),
         TestResult::Skipped => paint(WARN, "tests skipped"),
     };
-    format!("{result} for {}: {}", verdict.head.short(), plain(&verdict.note))
+    format!(
+        "{result} for {}: {}",
+        verdict.head.short(),
+        plain(&verdict.note)
+    )
 }
 
 /// Where an assignment stands, in one line.
@@ -124,7 +164,11 @@ pub(crate) fn standing(assignment: &Assignment) -> String {
                 format!("{} as {}", paint(GOOD, "merged"), commit.short())
             }
             MergeState::Conflict { paths, .. } => {
-                format!("{} in {}", paint(BAD, "conflicts"), plain(&paths.join(", ")))
+                format!(
+                    "{} in {}",
+                    paint(BAD, "conflicts"),
+                    plain(&paths.join(", "))
+                )
             }
             MergeState::Refused { reason } => {
                 format!("{}: {}", paint(BAD, "not merged"), plain(reason))
@@ -159,12 +203,18 @@ pub(crate) struct Narrator<'a> {
 impl<'a> Narrator<'a> {
     /// Tells everything.
     pub(crate) const fn new(printer: Printer) -> Self {
-        Self { printer, only: None }
+        Self {
+            printer,
+            only: None,
+        }
     }
 
     /// Tells what concerns these assignments.
     pub(crate) const fn only(self, ids: &'a [AssignmentId]) -> Self {
-        Self { only: Some(ids), ..self }
+        Self {
+            only: Some(ids),
+            ..self
+        }
     }
 
     /// Tells one step, if it is worth a line.
@@ -173,38 +223,73 @@ impl<'a> Narrator<'a> {
             Progress::Recorded(recorded) if self.concerns(&recorded.event) => {
                 (recorded.at, event(&recorded.event))
             }
-            Progress::Carried(Carried::Postponed { key, error, .. }) => {
-                (coord_engine::now(), format!("{key} will be tried again: {}", plain(error)))
-            }
+            Progress::Carried(Carried::Postponed { key, error, .. }) => (
+                coord_engine::now(),
+                format!("{key} will be tried again: {}", plain(error)),
+            ),
             Progress::Worker(agent_event) => {
-                let Some(text) = status(agent_event) else { return };
+                let Some(text) = status(agent_event) else {
+                    return;
+                };
                 (coord_engine::now(), text)
             }
             Progress::Recorded(_) | Progress::Carried(Carried::Settled { .. }) => return,
         };
-        self.printer.note(format_args!("{}  {text}", paint(FAINT, crate::time::clock(at))));
+        self.printer.note(format_args!(
+            "{}  {text}",
+            paint(FAINT, crate::time::clock(at))
+        ));
     }
 
     fn concerns(&self, event: &BoardEvent) -> bool {
-        let is_detail = match event {
-            BoardEvent::EffectQueued { .. }
-            | BoardEvent::AssignmentAccepted { .. }
-            | BoardEvent::AssignmentArchived { .. } => true,
-            BoardEvent::EffectSettled { outcome, .. } => {
-                !matches!(outcome, coord_core::effect::Outcome::Failed { .. })
-            }
-            _ => false,
-        };
         let about = event.assignment();
-        !is_detail && self.only.is_none_or(|ids| about.is_none_or(|id| ids.contains(id)))
+        !is_detail(event)
+            && self
+                .only
+                .is_none_or(|ids| about.is_none_or(|id| ids.contains(id)))
+    }
+}
+
+/// What a person has to do, where the issue waits for that.
+pub(crate) fn next_step(why: &Why) -> Option<&str> {
+    match &why.waits_for {
+        Some(WaitsFor::Person { hint }) => Some(hint),
+        Some(WaitsFor::Rule { refusal }) => refusal.hint.as_deref(),
+        Some(
+            WaitsFor::Agent { .. }
+            | WaitsFor::Worker { .. }
+            | WaitsFor::Test { .. }
+            | WaitsFor::Gate { .. }
+            | WaitsFor::Turn { .. }
+            | WaitsFor::Forge
+            | WaitsFor::Base,
+        )
+        | None => None,
+    }
+}
+
+/// Whether the event is of interest only to who looks for a fault.
+pub(crate) const fn is_detail(event: &BoardEvent) -> bool {
+    match event {
+        BoardEvent::EffectQueued { .. }
+        | BoardEvent::AssignmentAccepted { .. }
+        | BoardEvent::AssignmentArchived { .. } => true,
+        BoardEvent::EffectSettled { outcome, .. } => {
+            !matches!(outcome, coord_core::effect::Outcome::Failed { .. })
+        }
+        _ => false,
     }
 }
 
 fn status(event: &coord_protocol::AgentEvent) -> Option<String> {
     match (&event.id, &event.kind) {
-        (Some(id), AgentEventKind::Progress { status: Some(status), .. }) => {
-            Some(format!("{id} {}", plain(status)))
-        }
+        (
+            Some(id),
+            AgentEventKind::Progress {
+                status: Some(status),
+                ..
+            },
+        ) => Some(format!("{id} {}", plain(status))),
         _ => None,
     }
 }
@@ -213,11 +298,13 @@ fn status(event: &coord_protocol::AgentEvent) -> Option<String> {
 pub(crate) fn log_line(slice: &Slice<'_>) -> Vec<String> {
     let line = match slice {
         Slice::Line(line) => *line,
-        Slice::Overlong { len } => return vec![paint(WARN, format_args!("[skipped] a line of {len} bytes"))],
+        Slice::Overlong { len } => {
+            return vec![paint(WARN, format_args!("[skipped] a line of {len} bytes"))];
+        }
     };
     match coord_worker::stream::parse_line(line) {
         Line::Event(event) => stream_event(&event),
-        Line::Comment => vec![paint(FAINT, plain(&String::from_utf8_lossy(line)))],
+        Line::Comment => vec![paint(FAINT, plain(&short(&String::from_utf8_lossy(line))))],
         Line::Broken(Broken::NotJson) => vec![plain(&String::from_utf8_lossy(line))],
         Line::Broken(Broken::Damaged) => vec![paint(WARN, "[damaged] a line that is no event")],
         Line::Blank | Line::Unknown { .. } => Vec::new(),
@@ -228,7 +315,11 @@ fn stream_event(event: &StreamEvent<'_>) -> Vec<String> {
     match event {
         StreamEvent::Init(init) => {
             let session: String = init.session_id.chars().take(8).collect();
-            vec![tagged(STRONG, "init", &format!("{} session {session}", init.model))]
+            vec![tagged(
+                STRONG,
+                "init",
+                &format!("{} session {session}", init.model),
+            )]
         }
         StreamEvent::Assistant(message) => message.blocks.iter().filter_map(block).collect(),
         StreamEvent::ToolResults(results) => results
@@ -238,7 +329,10 @@ fn stream_event(event: &StreamEvent<'_>) -> Vec<String> {
             .collect(),
         StreamEvent::Result(result) => {
             let style = if result.is_error { BAD } else { GOOD };
-            let cost = result.total_cost_usd.map(|usd| format!(" ${usd:.2}")).unwrap_or_default();
+            let cost = result
+                .total_cost_usd
+                .map(|usd| format!(" ${usd:.2}"))
+                .unwrap_or_default();
             let text = format!("{}{cost}: {}", result.subtype, short(&result.text));
             vec![tagged(style, "result", &text)]
         }
@@ -247,10 +341,18 @@ fn stream_event(event: &StreamEvent<'_>) -> Vec<String> {
             vec![tagged(WARN, "retry", &text)]
         }
         StreamEvent::RateLimit(limit) if limit.status != "allowed" => {
-            vec![tagged(WARN, "limit", &format!("{} {}", limit.window, limit.status))]
+            vec![tagged(
+                WARN,
+                "limit",
+                &format!("{} {}", limit.window, limit.status),
+            )]
         }
         StreamEvent::Denied(denial) => {
-            vec![tagged(WARN, "denied", &format!("{} {}", denial.tool, short(&denial.about)))]
+            vec![tagged(
+                WARN,
+                "denied",
+                &format!("{} {}", denial.tool, short(&denial.about)),
+            )]
         }
         StreamEvent::VcsChanged(what) => vec![tagged(FAINT, "git", what)],
         StreamEvent::RateLimit(_) | StreamEvent::Noise => Vec::new(),
@@ -263,9 +365,11 @@ fn block(block: &Block<'_>) -> Option<String> {
             let lines: Vec<String> = text.lines().map(plain).collect();
             Some(lines.join("\n"))
         }
-        Block::ToolUse(tool) => {
-            Some(tagged(FAINT, "tool", &format!("{} {}", tool.name, short(tool.target()))))
-        }
+        Block::ToolUse(tool) => Some(tagged(
+            FAINT,
+            "tool",
+            &format!("{} {}", tool.name, short(tool.target())),
+        )),
         Block::Other => None,
     }
 }
@@ -276,7 +380,10 @@ fn tagged(style: anstyle::Style, tag: &str, text: &str) -> String {
 
 /// The first line, cut to a length that is pleasant to read.
 fn short(text: &str) -> String {
-    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let line = text
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default();
     let mut cut: String = line.chars().take(160).collect();
     if cut.len() < line.len() {
         cut.push('…');

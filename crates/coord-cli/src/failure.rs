@@ -11,7 +11,7 @@ use coord_protocol::ClientError;
 use coord_store::StoreError;
 
 use crate::exit;
-use crate::printer::{BAD, FAINT, paint};
+use crate::printer::{BAD, FAINT, paint, plain};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -26,27 +26,44 @@ pub(crate) struct Failure {
 impl Failure {
     /// The command could not do what it was asked.
     pub(crate) fn failed(message: impl Into<String>) -> Self {
-        Self { code: exit::FAILED, message: message.into(), hint: None, report: None }
+        Self {
+            code: exit::FAILED,
+            message: message.into(),
+            hint: None,
+            report: None,
+        }
     }
 
     /// The command was asked for something that makes no sense.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { code: exit::USAGE, ..Self::failed(message) }
+        Self {
+            code: exit::USAGE,
+            ..Self::failed(message)
+        }
     }
 
     /// It took longer than was given.
     pub(crate) fn timed_out(message: impl Into<String>) -> Self {
-        Self { code: exit::TIMED_OUT, ..Self::failed(message) }
+        Self {
+            code: exit::TIMED_OUT,
+            ..Self::failed(message)
+        }
     }
 
     /// An error of a library, with everything behind it.
     pub(crate) fn of(error: &(dyn StdError + 'static), hint: Option<String>) -> Self {
-        Self { hint, ..Self::failed(chain(error)) }
+        Self {
+            hint,
+            ..Self::failed(chain(error))
+        }
     }
 
     /// What a person can do about it.
     pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
     }
 
     /// The exit code.
@@ -65,9 +82,10 @@ impl Failure {
         if let Some(report) = &self.report {
             return report.trim_end().to_owned();
         }
-        let mut text = format!("{} {}", paint(BAD, "error:"), self.message);
+        // Refusals and errors quote issues, branches, and what agents and programs said.
+        let mut text = format!("{} {}", paint(BAD, "error:"), plain(&self.message));
         if let Some(hint) = &self.hint {
-            text.push_str(&format!("\n{} {hint}", paint(FAINT, "hint:")));
+            text.push_str(&format!("\n{} {}", paint(FAINT, "hint:"), plain(hint)));
         }
         text
     }
@@ -101,7 +119,10 @@ impl From<EngineError> for Failure {
             | EngineError::Git { .. }
             | EngineError::Home { .. } => exit::FAILED,
         };
-        Self { code, ..Self::of(&error, error.hint()) }
+        Self {
+            code,
+            ..Self::of(&error, error.hint())
+        }
     }
 }
 
@@ -121,7 +142,10 @@ impl From<ConfigError> for Failure {
             },
             ConfigError::Read { .. } | ConfigError::TooLarge { .. } | ConfigError::Print(_) => {
                 let hint = error.hint().map(str::to_owned);
-                Self { code: exit::USAGE, ..Self::of(&error, hint) }
+                Self {
+                    code: exit::USAGE,
+                    ..Self::of(&error, hint)
+                }
             }
         }
     }
@@ -134,7 +158,10 @@ impl From<AgentError> for Failure {
             _ => exit::FAILED,
         };
         let hint = error.hint();
-        Self { code, ..Self::of(&error, hint) }
+        Self {
+            code,
+            ..Self::of(&error, hint)
+        }
     }
 }
 
@@ -160,7 +187,12 @@ impl From<Refusal> for Failure {
             | Rule::State
             | Rule::Gate => exit::FAILED,
         };
-        Self { code, message: refusal.why, hint: refusal.hint, report: None }
+        Self {
+            code,
+            message: refusal.why,
+            hint: refusal.hint,
+            report: None,
+        }
     }
 }
 

@@ -22,9 +22,11 @@ fn main() -> ExitCode {
     let role = std::env::args_os().nth(1);
     match role.as_ref().and_then(|role| role.to_str()) {
         Some(coord_supervisor::SUBCOMMAND) => coord_supervisor::run(std::env::args_os().skip(2)),
-        Some(demo::SIMULATED_WORKER) => {
-            demo::worker::run(std::env::args_os().skip(2).filter_map(|arg| arg.into_string().ok()))
-        }
+        Some(demo::SIMULATED_WORKER) => demo::worker::run(
+            std::env::args_os()
+                .skip(2)
+                .filter_map(|arg| arg.into_string().ok()),
+        ),
         _ => run(Cli::parse()),
     }
 }

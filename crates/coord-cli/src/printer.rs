@@ -56,6 +56,13 @@ impl Printer {
         }
     }
 
+    /// What a person can do next, where there is something.
+    pub(crate) fn hint(self, hint: Option<&str>) {
+        if let Some(hint) = hint {
+            self.note(format_args!("{} {}", paint(FAINT, "hint:"), plain(hint)));
+        }
+    }
+
     /// A failure: to stderr for people, as an object for programs as well.
     pub(crate) fn error(self, failure: &Failure) {
         if self.json {
@@ -92,7 +99,9 @@ pub(crate) fn paint(style: Style, text: impl Display) -> String {
 
 /// Untrusted text in one line that cannot steer a terminal.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || is_bidi(c) { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() || is_bidi(c) { ' ' } else { c })
+        .collect()
 }
 
 /// Marks that reorder what stands around them.

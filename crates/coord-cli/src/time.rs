@@ -43,7 +43,9 @@ pub(crate) fn parse(text: &str, now: Timestamp) -> Result<Timestamp, String> {
 
 fn back(text: &str, now: Timestamp) -> Option<Timestamp> {
     let span: jiff::Span = text.parse().ok()?;
-    let length = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
+    let length = span
+        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+        .ok()?;
     let millis = i64::try_from(length.as_millis()).ok()?;
     (length >= SignedDuration::ZERO)
         .then(|| Timestamp::from_millis(now.as_millis().saturating_sub(millis)))
@@ -61,7 +63,11 @@ mod tests {
 
     #[test]
     fn dates_go_there_and_back() {
-        for text in ["1970-01-02 00:00:00", "2024-02-29 23:59:59", "2026-11-23 01:14:33"] {
+        for text in [
+            "1970-01-02 00:00:00",
+            "2024-02-29 23:59:59",
+            "2026-11-23 01:14:33",
+        ] {
             let at = parse(text, Timestamp::default()).unwrap();
             assert_eq!(date_time(at), text);
         }

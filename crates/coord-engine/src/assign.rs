@@ -9,7 +9,7 @@ use coord_store::Committed;
 
 use crate::clock;
 use crate::engine::Engine;
-use crate::error::EngineError;
+use crate::error::{EngineError, with_causes};
 
 /// What a person asks for.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ impl Engine {
             briefing: input.briefing,
             scope: input.scope,
             evidence: evidence
-                .unwrap_or_else(|error| ClaimEvidence::Unknown { error: error.to_string() }),
+                .unwrap_or_else(|error| ClaimEvidence::Unknown { error: with_causes(&error) }),
             when_blocked: input.when_blocked,
             waivers: input.waivers,
             goal: input.goal,

@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use coord_core::ids::Timestamp;
+use coord_core::ids::{EffectKey, Timestamp};
 use coord_core::{Board, Command, Recorded};
 use coord_protocol::AgentEvent;
 use coord_store::HistoryFilter;
@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::clock;
-use crate::effects::{Carried, LEASE_SECONDS};
+use crate::effects::Carried;
 use crate::engine::Engine;
 use crate::error::EngineError;
 
@@ -81,16 +81,16 @@ impl Engine {
         }
     }
 
-    /// Carries out what the command behind `committed` has queued and what is due now, once.
+    /// Carries these effects out once, those of them that are due and nobody else carries out.
     ///
     /// # Errors
     /// When the board cannot be used.
-    pub async fn carry_out_now(&self, keys: &[coord_core::ids::EffectKey]) -> Result<Vec<Carried>, EngineError> {
+    pub async fn carry_out_now(&self, keys: &[EffectKey]) -> Result<Vec<Carried>, EngineError> {
+        self.take_over().await?;
         let mut carried = Vec::new();
         for key in keys {
-            let leased = self.store().lease_one(key, self.owner(), clock::now(), LEASE_SECONDS).await?;
-            if let Some(leased) = leased {
-                carried.push(self.clone().carry_out(leased).await?);
+            if let Some(held) = self.take(key).await? {
+                carried.push(self.clone().carry_out(held).await?);
             }
         }
         Ok(carried)
@@ -124,36 +124,17 @@ impl Engine {
         &self,
         running: &mut JoinSet<Result<Carried, EngineError>>,
     ) -> Result<Duration, EngineError> {
-        self.reclaim().await?;
+        self.take_over().await?;
         let room = u32::try_from(PARALLEL.saturating_sub(running.len())).unwrap_or(0);
-        if room > 0 {
-            let due = self.store().lease_due(self.owner(), clock::now(), LEASE_SECONDS, room);
-            for leased in due.await? {
-                running.spawn(self.clone().carry_out(leased));
-            }
+        for held in self.take_due(room).await? {
+            running.spawn(self.clone().carry_out(held));
+        }
+        if running.len() >= PARALLEL {
+            // Whatever else is due waits for one of them to end.
+            return Ok(LONGEST_SLEEP);
         }
         let next = self.store().next_due().await?;
         Ok(sleep_until(next, clock::now()))
-    }
-
-    /// Takes over what processes that are gone have left.
-    async fn reclaim(&self) -> Result<(), EngineError> {
-        for name in self.0.owner.gone() {
-            self.release(&name).await?;
-            self.0.owner.forget(&name);
-        }
-        Ok(())
-    }
-
-    /// Makes every effect that `owner` holds due at once.
-    pub(crate) async fn release(&self, owner: &str) -> Result<(), EngineError> {
-        for row in self.store().outbox().await? {
-            if row.lease.is_some_and(|(holder, _)| holder == owner) {
-                let now = clock::now();
-                self.store().reschedule(&row.key, owner, now, "its holder is gone").await?;
-            }
-        }
-        Ok(())
     }
 
     /// Lets what has waited for time alone go on.
@@ -167,6 +148,5 @@ impl Engine {
 
 fn sleep_until(next: Option<Timestamp>, now: Timestamp) -> Duration {
     let sleep = next.map_or(LONGEST_SLEEP, |at| clock::until(at, now));
-    // Something that is due but has no room is woken by what finishes.
     sleep.clamp(Duration::from_millis(20), LONGEST_SLEEP)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use coord_core::command::Command;
+use coord_core::command::{AgentReport, Command};
 use coord_core::effect::{CommentSpec, DispatchSpec, Effect, Outcome};
 use coord_core::failure::FailureClass;
 use coord_core::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, RepoName, Timestamp};
@@ -15,11 +15,9 @@ use coord_store::LeasedEffect;
 
 use crate::clock;
 use crate::engine::Engine;
-use crate::error::EngineError;
+use crate::error::{EngineError, with_causes};
+use crate::leases::{Held, LEASE_SECONDS};
 use crate::tests_run::{self, TestPlan};
-
-/// How long an effect is ours without a word from us.
-pub(crate) const LEASE_SECONDS: u64 = 30;
 
 /// What carrying an effect out came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,8 +64,8 @@ impl Later {
 
 impl Engine {
     /// Carries one leased effect out, keeping the lease alive meanwhile.
-    pub(crate) async fn carry_out(self, leased: LeasedEffect) -> Result<Carried, EngineError> {
-        let LeasedEffect { key, effect, attempts } = leased;
+    pub(crate) async fn carry_out(self, held: Held) -> Result<Carried, EngineError> {
+        let LeasedEffect { key, effect, attempts } = held.leased.clone();
         let attempt = async {
             tokio::select! {
                 done = self.attempt(&effect) => Some(done),
@@ -109,10 +107,6 @@ impl Engine {
         (1 << attempts.saturating_sub(1).min(16)).min(longest)
     }
 
-    pub(crate) fn owner(&self) -> &str {
-        self.0.owner.name()
-    }
-
     async fn attempt(&self, effect: &Effect) -> Result<Outcome, Later> {
         match effect {
             Effect::Dispatch(spec) => self.dispatch(spec).await,
@@ -137,7 +131,10 @@ impl Engine {
             return Ok(no_machine(&spec.machine));
         };
         match client.assign(&self.body(spec)).await {
-            Ok(_) => Ok(Outcome::Dispatched),
+            Ok(_) => {
+                self.answers(&spec.machine).await.map_err(Later::new)?;
+                Ok(Outcome::Dispatched)
+            }
             Err(error) => self.agent_failed(&spec.machine, error).await,
         }
     }
@@ -167,10 +164,14 @@ impl Engine {
             return Ok(no_machine(machine));
         };
         match client.cancel(id).await {
-            Ok(_) => Ok(Outcome::CancelDelivered),
-            Err(ClientError::Refused { status: 404, .. }) => Ok(Outcome::CancelDelivered),
-            Err(error) => self.agent_failed(machine, error).await,
+            Ok(_) => self.answers(machine).await.map_err(Later::new)?,
+            Err(ClientError::Refused { status: 404, .. }) => {
+                let report = self.report(machine, id.clone(), AgentReport::Unknown);
+                report.await.map_err(Later::new)?;
+            }
+            Err(error) => return self.agent_failed(machine, error).await,
         }
+        Ok(Outcome::CancelDelivered)
     }
 
     /// Sorts an agent's failure: what may pass is tried again, what it refuses is final.
@@ -182,6 +183,8 @@ impl Engine {
         if matches!(error, ClientError::Unreachable { .. } | ClientError::TimedOut { .. }) {
             let silent = Command::AgentUnreachable { machine: machine.clone(), error: error.to_string() };
             self.command(silent).await.map_err(Later::new)?;
+        } else {
+            self.answers(machine).await.map_err(Later::new)?;
         }
         match error.class() {
             FailureClass::Environmental { retry_at } => {
@@ -363,16 +366,4 @@ fn check_out(path: &Path, root: &Path, commit: &CommitId) -> Result<ThrowawayWor
 /// Runs what blocks away from the event loop.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Later> {
     tokio::task::spawn_blocking(work).await.map_err(Later::new)
-}
-
-/// An error with everything behind it, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use crate::agents::{AgentView, Agents, ask};
 use crate::clock;
 use crate::error::EngineError;
+use crate::leases::InHand;
 use crate::owner::Owner;
 use crate::repos::RepoContext;
 use crate::tests_run;
@@ -51,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) agents: Agents,
     pub(crate) test_env: Vec<(String, String)>,
     pub(crate) owner: Owner,
+    pub(crate) in_hand: InHand,
 }
 
 impl Engine {
@@ -71,6 +73,7 @@ impl Engine {
             agents: setup.agents,
             test_env: setup.test_env,
             owner,
+            in_hand: InHand::default(),
         })))
     }
 

@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use coord_core::assignment::AssignmentState;
+use coord_core::assignment::{Assignment, AssignmentState};
 use coord_core::command::AgentReport;
 use coord_core::ids::{AssignmentId, MachineName};
 use coord_core::{Board, Command};
-use coord_protocol::{AgentClient, AgentEvent, AgentEventKind, ClientError, Feature, StatusQuery};
+use coord_protocol::{ActiveRow, AgentClient, AgentEvent, AgentEventKind, ClientError, Feature, StatusQuery};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 
@@ -116,6 +116,7 @@ impl Engine {
             return self.sync(machine, client).await;
         }
         if let Some((id, report)) = event.report() {
+            self.answers(machine).await?;
             self.report(machine, id, report).await?;
         } else if matches!(event.kind, AgentEventKind::Progress { .. }) {
             // Only for the eyes: a full channel means that nobody looks.
@@ -143,20 +144,25 @@ impl Engine {
                 self.command(Command::AgentUnreachable { machine: machine.clone(), error }).await?;
                 return Ok(());
             }
-            Ok(_) if is_silent(before, machine) => {
-                self.command(Command::AgentReachable { machine: machine.clone() }).await?;
-            }
-            Ok(_) => {}
+            Ok(_) => self.answers(machine).await?,
         }
-        for id in unfinished(before, machine) {
-            for report in reports(view, id) {
-                self.report(machine, id.clone(), report).await?;
+        for assignment in before.assignments.values().filter(|it| it.machine == *machine) {
+            for report in reports(view, assignment) {
+                self.report(machine, assignment.id.clone(), report).await?;
             }
         }
         Ok(())
     }
 
-    async fn report(
+    /// An agent that answers is not silent, whoever thought so.
+    pub(crate) async fn answers(&self, machine: &MachineName) -> Result<(), EngineError> {
+        if is_silent(&*self.store().board().await?, machine) {
+            self.command(Command::AgentReachable { machine: machine.clone() }).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn report(
         &self,
         machine: &MachineName,
         id: AssignmentId,
@@ -179,12 +185,9 @@ fn has_work(board: &Board, machine: &MachineName) -> bool {
 fn unfinished<'b>(
     board: &'b Board,
     machine: &'b MachineName,
-) -> impl Iterator<Item = &'b AssignmentId> {
-    board
-        .assignments
-        .values()
-        .filter(move |a| a.machine == *machine && a.state.takes_slot())
-        .map(|a| &a.id)
+) -> impl Iterator<Item = &'b Assignment> {
+    let assignments = board.assignments.values();
+    assignments.filter(move |a| a.machine == *machine && a.state.takes_slot())
 }
 
 /// Far enough back for everything on the board: agents keep more than they are asked for.
@@ -200,13 +203,22 @@ fn status_query(board: &Board, machine: &MachineName) -> StatusQuery {
     StatusQuery { completed: Some(10_000), since }
 }
 
-/// What an answer says about one assignment that the board takes for unfinished.
-fn reports(view: &AgentView, id: &AssignmentId) -> Vec<AgentReport> {
-    if let Some(row) = view.completed(id) {
+/// What an answer says about one assignment on the board.
+///
+/// Only one that had been accepted before the agent was asked can be missing: the dispatch of any
+/// other may have been on its way just then.
+fn reports(view: &AgentView, assignment: &Assignment) -> Vec<AgentReport> {
+    let active = view.active(&assignment.id);
+    if !assignment.state.takes_slot() {
+        // Its dispatch may have arrived after the board had given it up.
+        return active.map(ActiveRow::report).unwrap_or_default();
+    }
+    if let Some(row) = view.completed(&assignment.id) {
         return vec![row.report()];
     }
-    let Some(row) = view.active(id) else {
-        return vec![AgentReport::Unknown];
+    let Some(row) = active else {
+        let was_accepted = assignment.state == AssignmentState::Running;
+        return was_accepted.then_some(AgentReport::Unknown).into_iter().collect();
     };
     let stuck = row.progress.stuck.clone().map(|question| AgentReport::Stuck { question });
     row.report().into_iter().chain(stuck).collect()

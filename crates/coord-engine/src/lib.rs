@@ -15,6 +15,7 @@ mod effects;
 mod engine;
 mod error;
 mod follow;
+mod leases;
 mod owner;
 mod repos;
 mod rest;

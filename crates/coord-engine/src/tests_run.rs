@@ -94,10 +94,11 @@ async fn run_one(
     let output = tokio::net::unix::pipe::Receiver::from_owned_fd(reader.into())?;
     let last = LastLine::default();
     let mut copying = pin!(copy(output, log, &last));
+    let mut whole = false;
     let status = tokio::time::timeout(left, async {
         tokio::select! {
             status = child.wait() => status,
-            copied = &mut copying => { copied?; child.wait().await }
+            copied = &mut copying => { whole = true; copied?; child.wait().await }
         }
     });
     let Ok(status) = status.await else {
@@ -105,7 +106,7 @@ async fn run_one(
     };
     // Whatever the command left running keeps the pipe open: end it, then read what is in there.
     drop(group);
-    if let Ok(copied) = tokio::time::timeout(DRAIN, copying).await {
+    if !whole && let Ok(copied) = tokio::time::timeout(DRAIN, copying).await {
         copied?;
     }
     Ok(Ended::Exited { status: status?, last: last.take() })

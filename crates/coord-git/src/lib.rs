@@ -13,6 +13,7 @@ mod lock;
 mod merge;
 mod pool;
 pub mod prepare;
+mod registry;
 mod repo;
 pub mod scratch;
 mod snapshot;

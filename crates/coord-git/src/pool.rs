@@ -16,6 +16,7 @@ mod acquire;
 mod record;
 mod recover;
 mod recycle;
+mod register;
 mod remove;
 mod save;
 
@@ -27,6 +28,7 @@ use crate::{GitError, Repo};
 
 pub use record::WorktreeState;
 pub use recover::Recovered;
+pub(crate) use register::prepare_detached;
 pub(crate) use remove::remove_linked;
 pub use save::WipSaved;
 

@@ -22,7 +22,8 @@ pub(crate) use history::merge_base;
 pub(crate) use merged::{merged_as, parents_of, tree_of};
 pub(crate) use push::{PushOutcome, push_with_lease};
 pub(crate) use refs::{
-    branch_ref, has_origin, local_tip, read, save_ref, set_head, set_ref, short_branch, tip,
+    STAND_IN, branch_ref, delete_ref, has_origin, local_tip, read, save_ref, set_head, set_ref,
+    short_branch, stand_ins, tip,
 };
 
 /// A repository on this machine. Cheap to clone; it holds paths, not open files.

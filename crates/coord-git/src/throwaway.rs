@@ -4,15 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use coord_core::ids::CommitId;
-use gix::worktree::add::Head;
 
 use crate::lock::FileLock;
-use crate::pool::{Slot, remove_linked};
+use crate::pool::{Slot, prepare_detached, remove_linked};
 use crate::repo::commit;
 use crate::{GitError, Repo};
 
-/// The owner in git's lock of such a worktree.
-const OWNER: &str = "throwaway";
+/// Start of the names of their folders.
+const NAME: &str = "test-";
 
 /// A worktree at one commit, detached; gone when dropped, with everything in it.
 #[derive(Debug)]
@@ -38,14 +37,12 @@ impl ThrowawayWorktree {
         let _lock = FileLock::acquire(&root.join("lock"))?;
         sweep(repo, &root)?;
         let name = format!(
-            "test-{}-{}",
+            "{NAME}{}-{}",
             std::process::id(),
             NEXT.fetch_add(1, Ordering::Relaxed)
         );
         let path = root.join(name);
-        let prepared = gix
-            .prepare_add_worktree(&path, Head::Detached(id), &AtomicBool::new(false))
-            .map_err(GitError::library("add a worktree"))?;
+        let prepared = prepare_detached(repo, &gix, &path, id)?;
         let slot = Slot {
             path: path.clone(),
             admin: prepared.repo().git_dir().to_owned(),
@@ -54,7 +51,7 @@ impl ThrowawayWorktree {
         prepared
             .checkout(gix::progress::Discard, &AtomicBool::new(false))
             .map_err(GitError::library("check out the files of a worktree"))?;
-        slot.lock_for(OWNER)?;
+        slot.lock_for("throwaway")?;
         Ok(Self {
             repo: repo.clone(),
             root,
@@ -78,10 +75,12 @@ impl Drop for ThrowawayWorktree {
     }
 }
 
-/// Removes throwaway worktrees whose owner died: nobody holds their lock any more.
+/// Removes throwaway worktrees whose owner died: nobody holds their lock any more. Called under the
+/// lock of the folder, so that none is just being made.
 fn sweep(repo: &Repo, root: &Path) -> Result<(), GitError> {
     for slot in Slot::all(repo, root)? {
-        if slot.is_locked_for(OWNER)
+        let name = slot.path.file_name().unwrap_or_default();
+        if name.to_string_lossy().starts_with(NAME)
             && let Some(_busy) = slot.try_busy()?
         {
             remove_linked(repo, root, &slot.path)?;

@@ -188,4 +188,40 @@ mod tests {
             assert_eq!(results, 1, "in pieces of {size}");
         }
     }
+
+    /// The runs of the real CLI that `coord-worker` keeps. None of them has a result nested in another event.
+    #[test]
+    fn every_result_of_every_recorded_run_is_noticed() {
+        let runs = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../coord-worker/tests/it/fixtures/claude-stream"
+        );
+        let mut results = 0;
+        for file in std::fs::read_dir(runs)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+        {
+            if file
+                .extension()
+                .is_none_or(|extension| extension != "jsonl")
+            {
+                continue;
+            }
+            let mut scanner = LineScanner::default();
+            for line in std::fs::read_to_string(&file)
+                .unwrap()
+                .split_inclusive('\n')
+            {
+                let is_result = line.contains("\"type\":\"result\"");
+                assert_eq!(
+                    scanner.scan(line.as_bytes()) == Heard::Result,
+                    is_result,
+                    "{}: {line}",
+                    file.display()
+                );
+                results += usize::from(is_result);
+            }
+        }
+        assert!(results > 40, "{results} results");
+    }
 }

@@ -111,7 +111,7 @@ impl<W: Write> Log<W> {
                 self.untold = why.map(|error| Loss {
                     bytes,
                     why: error.to_string(),
-                })
+                });
             }
         }
     }

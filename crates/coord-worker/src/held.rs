@@ -12,9 +12,9 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::pipe;
 use tokio::sync::Mutex;
 
-mod exit_watch;
 mod folder;
 mod record;
+mod system;
 mod vanished;
 
 pub use record::{ExitReason, ExitRecord, RunRecord};
@@ -131,7 +131,7 @@ impl Held {
                 Seen::Ended(record) => return Ok(Adopted::Ended(record)),
                 Seen::Vanished => return Ok(Adopted::Vanished(Vanished::new(dir))),
                 Seen::Starting if tokio::time::Instant::now() < deadline => {
-                    tokio::time::sleep(START_PAUSE).await
+                    tokio::time::sleep(START_PAUSE).await;
                 }
                 Seen::Starting => {
                     return Err(HeldError::NotStarting {
@@ -190,7 +190,7 @@ impl Held {
                 }
                 Seen::Running(_) | Seen::Starting => {}
             }
-            if !exit_watch::ended(&self.dir, &self.run).await? {
+            if !system::end_of_supervisor(&self.dir, &self.run).await? {
                 // The lock is held and not by our supervisor: somebody else asks at this very moment.
                 tokio::time::sleep(START_PAUSE).await;
             }

@@ -9,17 +9,19 @@ mod memory;
 mod startup;
 mod table;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
-use crate::lab::{Binaries, Profile};
+use crate::lab::Binaries;
 use crate::tidy::workspace::root;
 pub(crate) use latency::clock;
 use table::Table;
 
 /// Measures everything and prints it; fails when a promise is not kept.
-pub(crate) fn run(profile: Profile, markdown: bool) -> Result<()> {
+pub(crate) fn run(folder: Option<PathBuf>, markdown: bool) -> Result<()> {
     let root = root();
-    let binaries = Binaries::build(&root, profile)?;
+    let binaries = Binaries::find(&root, folder)?;
     let mut table = Table::default();
     startup::measure(&root, &binaries, &mut table)?;
     let runtime = tokio::runtime::Runtime::new()?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use coord_test_support::processes;
 use coord_test_support::sandbox::Sandbox;
 use serde_json::Value;
@@ -18,8 +18,15 @@ use crate::lab::{Answer, Binaries, end_all};
 const MACHINE: &str = "here";
 const REPO: &str = "greetings";
 
-/// The issues of the demo.
-pub(super) const ISSUES: std::ops::RangeInclusive<u64> = 1..=5;
+/// The issues of the demo and the files that a person would declare for each: the third and the
+/// fourth overlap.
+pub(super) const ISSUES: &[(u64, &[&str])] = &[
+    (1, &["lib/slug.sh", "tests/slug_test.sh"]),
+    (2, &["lib/words.sh", "tests/words_test.sh"]),
+    (3, &["lib/greet.sh", "tests/greet_test.sh"]),
+    (4, &["lib/greet.sh", "tests/world_test.sh"]),
+    (5, &["README.md"]),
+];
 
 /// How long one run may take.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -92,36 +99,55 @@ impl Course {
         self.start = Instant::now();
         self.to_come = schedule.kills.iter().rev().copied().collect();
         self.start_server(schedule.layout)?;
-        for issue in ISSUES {
-            self.assign(schedule.layout, issue)?;
+        for (issue, files) in ISSUES {
+            self.assign(schedule.layout, *issue, files)?;
         }
-        while let Some(missing) = self.unassigned()? {
-            self.assign(schedule.layout, missing)?;
+        while let Some((issue, files)) = self.unassigned()? {
+            self.assign(schedule.layout, issue, files)?;
         }
-        loop {
-            self.type_in(schedule.layout, &["resume"])?;
-            if self.all_merged()? {
-                break;
-            }
-            let spent = self.start.elapsed();
-            ensure!(
-                spent < PATIENCE,
-                "after {} s not every issue is merged",
-                spent.as_secs()
-            );
-        }
+        self.resume(schedule.layout)?;
         self.stop_server()?;
         Ok(self.killed)
     }
 
     /// As a person would: again, until it was not killed. A refusal is fine: it may be the answer
     /// to a repetition.
-    fn assign(&mut self, layout: Layout, issue: u64) -> Result<()> {
+    fn assign(&mut self, layout: Layout, issue: u64, files: &[&str]) -> Result<()> {
         let issue = issue.to_string();
-        let args = [
-            "assign", "--wait", "--until", "merged", MACHINE, REPO, &issue,
+        let what = [
+            "assign", "--wait", "--until", "merged", MACHINE, REPO, &issue, "--files",
         ];
-        self.type_in(layout, &args).map(drop)
+        self.type_in(layout, &[&what, files].concat()).map(drop)
+    }
+
+    /// Resumes until every issue is merged. When nobody kills any more, once has to be enough; a
+    /// second time is granted for a kill that fell between the end of the first and the look.
+    fn resume(&mut self, layout: Layout) -> Result<()> {
+        let mut undisturbed = 0;
+        while undisturbed < 2 {
+            let killed = self.killed;
+            self.type_in(layout, &["resume"])?;
+            if self.all_merged()? {
+                return Ok(());
+            }
+            if self.killed == killed && self.server.is_some() {
+                undisturbed += 1;
+            }
+            std::thread::sleep(TICK);
+        }
+        bail!(
+            "`coord resume` ends, and not every issue is merged:\n{}",
+            self.reasons()?
+        )
+    }
+
+    /// What `coord why` says about each issue.
+    fn reasons(&self) -> Result<String> {
+        let why = |(issue, _): &(u64, &[&str])| {
+            let mut command = self.coord(&["why", &issue.to_string()])?;
+            Ok(Answer::of(&mut command)?.stdout)
+        };
+        ISSUES.iter().map(why).collect()
     }
 
     /// Runs a command while kills are carried out; repeats it when it was killed itself.
@@ -239,10 +265,10 @@ impl Course {
     }
 
     /// The first issue that no assignment, active or finished, is for.
-    fn unassigned(&self) -> Result<Option<u64>> {
+    fn unassigned(&self) -> Result<Option<(u64, &'static [&'static str])>> {
         let rows = self.assignments()?;
-        let taken = |issue: &u64| rows.iter().any(|row| row["issue"]["number"] == *issue);
-        Ok(ISSUES.into_iter().find(|issue| !taken(issue)))
+        let taken = |issue: u64| rows.iter().any(|row| row["issue"]["number"] == issue);
+        Ok(ISSUES.iter().copied().find(|(issue, _)| !taken(*issue)))
     }
 
     fn all_merged(&self) -> Result<bool> {
@@ -250,7 +276,7 @@ impl Course {
         let merged = rows
             .iter()
             .filter(|row| row["merge"]["state"]["state"] == "merged");
-        Ok(merged.count() == ISSUES.count())
+        Ok(merged.count() == ISSUES.len())
     }
 
     /// Every assignment that `coord status` knows.

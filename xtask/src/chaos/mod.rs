@@ -7,18 +7,19 @@ mod course;
 mod schedule;
 mod verdict;
 
+use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
 
-use crate::lab::{Binaries, Profile};
+use crate::lab::Binaries;
 use crate::tidy::workspace::root;
 use course::Course;
 use schedule::{Schedule, SplitMix};
 
 /// Makes `runs` runs; the first one from `seed`, the others from seeds that follow from it.
-pub(crate) fn run(profile: Profile, runs: u64, seed: Option<u64>) -> Result<()> {
-    let binaries = Binaries::build(&root(), profile)?;
+pub(crate) fn run(folder: Option<PathBuf>, runs: u64, seed: Option<u64>) -> Result<()> {
+    let binaries = Binaries::find(&root(), folder)?;
     let first = match seed {
         Some(seed) => seed,
         None => fresh_seed()?,

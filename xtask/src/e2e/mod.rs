@@ -9,20 +9,22 @@ mod pipeline;
 mod scenario;
 mod survival;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use coord_test_support::messages_api::MessagesApi;
 
-use crate::lab::{Binaries, Profile};
+use crate::lab::Binaries;
 use crate::step::Steps;
 use crate::tidy::workspace::root;
 use scenario::Stage;
 
 /// Runs every scenario, or those whose name contains `only`.
-pub(crate) fn run(profile: Profile, only: Option<&str>) -> Result<()> {
+pub(crate) fn run(folder: Option<PathBuf>, only: Option<&str>) -> Result<()> {
     let root = root();
     let stage = Stage {
         claude: claude::install(&root)?,
-        binaries: Binaries::build(&root, profile)?,
+        binaries: Binaries::find(&root, folder)?,
         api: MessagesApi::start()?,
     };
     let runtime = tokio::runtime::Runtime::new()?;

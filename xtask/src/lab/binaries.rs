@@ -1,26 +1,10 @@
-//! The binaries that are driven from outside: built once, in one profile.
+//! The binaries that are driven from outside: built once, in the release profile.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::step::call;
-
-/// Which build of the binaries to drive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Profile {
-    /// What a person runs.
-    Release,
-    /// Quicker to build.
-    Dev,
-}
-
-impl Profile {
-    /// The profile that the flag `--dev` asks for.
-    pub(crate) const fn from_flag(dev: bool) -> Self {
-        if dev { Self::Dev } else { Self::Release }
-    }
-}
 
 /// Where the built binaries are.
 #[derive(Debug, Clone)]
@@ -29,9 +13,22 @@ pub(crate) struct Binaries {
 }
 
 impl Binaries {
-    /// Builds `coord`, `coord-agent`, `coord-supervisor` and the examples.
-    pub(crate) fn build(root: &Path, profile: Profile) -> Result<Self> {
-        let mut args = vec!["build", "--locked", "--quiet", "--bins", "--examples"];
+    /// Those in `folder` as they are, else freshly built ones of the release profile.
+    pub(crate) fn find(root: &Path, folder: Option<PathBuf>) -> Result<Self> {
+        if let Some(folder) = folder {
+            let folder = folder
+                .canonicalize()
+                .with_context(|| format!("no binaries in {}", folder.display()))?;
+            return Ok(Self { folder });
+        }
+        let mut args = vec![
+            "build",
+            "--locked",
+            "--quiet",
+            "--release",
+            "--bins",
+            "--examples",
+        ];
         for package in [
             "coord-cli",
             "coord-agent",
@@ -40,16 +37,9 @@ impl Binaries {
         ] {
             args.extend(["--package", package]);
         }
-        let folder = match profile {
-            Profile::Release => {
-                args.push("--release");
-                "release"
-            }
-            Profile::Dev => "debug",
-        };
         call(root, "cargo", &args)?;
         Ok(Self {
-            folder: target_folder(root).join(folder),
+            folder: target_folder(root).join("release"),
         })
     }
 

@@ -1,6 +1,7 @@
 //! Running `coord` in a laboratory, as a person would.
 
 use std::fmt;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -27,7 +28,7 @@ impl Answer {
             .output()
             .with_context(|| format!("failed to run {command:?}"))?;
         Ok(Self {
-            command: format!("{command:?}"),
+            command: spelled(command),
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -44,6 +45,16 @@ impl Answer {
     pub(crate) fn json(&self) -> Result<Value> {
         serde_json::from_str(&self.stdout).with_context(|| format!("not JSON: {self}"))
     }
+}
+
+/// The command as a person would type it, without its environment.
+fn spelled(command: &Command) -> String {
+    let program = Path::new(command.get_program())
+        .file_name()
+        .unwrap_or_default();
+    let words = std::iter::once(program).chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    words.join(" ")
 }
 
 impl fmt::Display for Answer {

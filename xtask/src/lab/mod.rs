@@ -20,7 +20,7 @@ use coord_test_support::processes;
 use coord_test_support::sandbox::Sandbox;
 
 pub(crate) use agent::AgentProcess;
-pub(crate) use binaries::{Binaries, Profile, target_folder};
+pub(crate) use binaries::{Binaries, target_folder};
 pub(crate) use command_line::Answer;
 pub(crate) use setup::Setup;
 pub(crate) use work::Work;

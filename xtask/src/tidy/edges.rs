@@ -41,14 +41,13 @@ const EDGES: &[(&str, &[&str])] = &[
             "coord-config",
             "coord-core",
             "coord-forge",
-            "coord-forge-local",
             "coord-git",
             "coord-protocol",
             "coord-store",
             "coord-worker",
         ],
     ),
-    // The binary: it hosts an agent, and is a supervisor when it is called with `__supervise`.
+    // The binary: it puts forge and engine together, hosts an agent, and is a supervisor when it is called with `__supervise`.
     (
         "coord-cli",
         &[
@@ -57,6 +56,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "coord-core",
             "coord-engine",
             "coord-forge",
+            "coord-forge-local",
             "coord-git",
             "coord-protocol",
             "coord-store",
@@ -78,6 +78,10 @@ const TEST_SUPPORT: &str = "coord-test-support";
 const DEV_EDGES: &[(&str, &str)] = &[
     // The supervisor's tests speak to it as its only caller does.
     ("coord-supervisor", "coord-worker"),
+    ("coord-supervisor", "coord-core"),
+    // The engine's tests drive a real agent and a real forge.
+    ("coord-engine", "coord-agent"),
+    ("coord-engine", "coord-forge-local"),
 ];
 
 /// Compares the workspace with the table.

@@ -2,10 +2,10 @@
 
 use std::io::Write as _;
 
-use coord_protocol::{AgentEventKind, ClientError, LogEvent};
+use coord_protocol::{AgentEventKind, AssignmentStatus, ClientError, LogEvent};
 use futures_util::StreamExt as _;
 
-use crate::rig::{Rig, events_of, soon};
+use crate::rig::{Rig, Special, events_of, soon};
 
 #[tokio::test]
 async fn a_log_is_read_in_pieces_of_whole_characters() {
@@ -110,4 +110,29 @@ async fn a_worker_takes_messages_only_if_that_was_asked_for() {
         "{refused:?}"
     );
     assert!(refused.hint().unwrap().contains("steerable"));
+}
+
+/// Reads its first line, waits for a second, and ends only when nothing can come any more.
+const STEERED: &str = r#"read -r first; echo '{"type":"system","subtype":"init","session_id":"s"}'
+read -r second; case "$second" in *hurry*) ;; *) exit 9 ;; esac
+echo '{"type":"result","subtype":"success","is_error":false}'; cat > /dev/null"#;
+
+#[tokio::test]
+async fn a_steerable_worker_hears_and_ends_after_its_result() {
+    let rig = Rig::special(Special {
+        command: Some(vec!["sh".to_owned(), "-c".to_owned(), STEERED.to_owned()]),
+        ..Special::default()
+    });
+    let mut body = rig.body(7, "listen");
+    body.steerable = true;
+    let id = rig.assign(&body).await.id;
+    rig.says(&id, "init").await;
+    soon(rig.client.input(&id, "hurry\nup")).await.unwrap();
+    let row = rig.end(&id).await;
+    assert_eq!(row.assignment.status, AssignmentStatus::Done, "{row:?}");
+    assert_eq!(
+        row.assignment.exit_code,
+        Some(0),
+        "it was killed instead of closed"
+    );
 }

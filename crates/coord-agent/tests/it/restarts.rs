@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use coord_core::ids::AssignmentId;
-use coord_protocol::{AssignmentStatus, StatusQuery};
+use coord_protocol::{AssignmentStatus, FailureKind, StatusQuery};
 use coord_test_support::git_fixture::git;
+use coord_test_support::processes;
 
 use crate::rig::{Rig, Special, soon};
 
@@ -47,6 +48,32 @@ async fn an_end_that_nobody_saw_is_finished() {
     let row = rig.end(&id).await;
     assert_eq!(row.assignment.status, AssignmentStatus::Done);
     assert!(row.end.unwrap().pushed);
+}
+
+#[tokio::test]
+async fn a_worker_whose_supervisor_was_killed_is_gone_and_its_work_is_not() {
+    let rig = Rig::new();
+    let id = rig
+        .assign(&rig.body(7, "do-commit do-leave do-deaf do-wait"))
+        .await
+        .id;
+    rig.says(&id, "waiting").await;
+    let run = std::fs::read_to_string(rig.folder(&id).join("run.json")).unwrap();
+    let run: serde_json::Value = serde_json::from_str(&run).unwrap();
+    let pid = u32::try_from(run["pid"].as_u64().unwrap()).unwrap();
+    let family = processes::descendants(pid).unwrap();
+    let kill = format!("kill -9 {}", run["supervisor_pid"]);
+    std::process::Command::new("sh")
+        .args(["-c", &kill])
+        .status()
+        .unwrap();
+    let row = rig.end(&id).await;
+    assert_eq!(row.assignment.status, AssignmentStatus::Failed);
+    let end = row.end.unwrap();
+    assert_eq!(end.class, Some(FailureKind::Environmental), "{end:?}");
+    assert!(end.pushed && end.wip_ref.is_some(), "{end:?}");
+    let pids: Vec<u32> = family.iter().map(|p| p.pid).chain([pid]).collect();
+    processes::wait_gone(&pids, Duration::from_secs(10)).unwrap();
 }
 
 #[tokio::test]

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use coord_agent::{AgentConfig, find_token};
 use coord_config::Config;
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::{App, hostname};
+use crate::app::{App, hostname, interrupted};
 use crate::commands::up::host_agent;
 use crate::exit;
-use crate::failure::{Failure, io};
+use crate::failure::Failure;
 
 #[derive(Debug, Args)]
 pub(crate) struct AgentArgs {
@@ -43,7 +42,9 @@ impl AgentOptions {
     /// The agent that they ask for.
     pub(crate) fn configure(&self, config: &Config, home: &Path) -> Result<AgentConfig, Failure> {
         let name = self.machine.clone().or_else(|| {
-            config.local_machine(&hostname()).map(|machine| machine.name.to_string())
+            config
+                .local_machine(&hostname())
+                .map(|machine| machine.name.to_string())
         });
         let mut agent = AgentConfig::from_config(config, name.as_deref(), home.to_owned())?;
         agent.bind = SocketAddr::new(self.host, self.port.unwrap_or(agent.bind.port()));
@@ -57,14 +58,12 @@ impl AgentOptions {
 
 pub(crate) async fn run(app: &App, args: AgentArgs) -> Result<u8, Failure> {
     let (_, config) = app.config()?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(io("the signal handler"))?;
     let hosted = host_agent(args.options.configure(&config, &App::home()?)?).await?;
-    app.printer.line(format_args!("listening on http://{}", hosted.address()));
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(io("the signal handler"))?,
-        _ = terminate.recv() => {}
-    }
+    app.printer
+        .line(format_args!("listening on http://{}", hosted.address()));
+    interrupted().await?;
     hosted.shutdown().await;
-    app.printer.note("the agent has ended; workers that run go on, the next agent takes them over");
+    app.printer
+        .note("the agent has ended; workers that run go on, the next agent takes them over");
     Ok(exit::OK)
 }

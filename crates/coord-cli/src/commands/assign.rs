@@ -29,7 +29,12 @@ pub(crate) struct AssignArgs {
     #[arg(long)]
     model: Option<String>,
     /// What to do, instead of what the issue says
-    #[arg(long, value_name = "TEXT", conflicts_with = "briefing_file", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        conflicts_with = "briefing_file",
+        allow_hyphen_values = true
+    )]
     briefing: Option<String>,
     /// A file with the briefing
     #[arg(long, value_name = "FILE")]
@@ -109,8 +114,15 @@ impl AssignArgs {
             issue: self.issue,
             model: self.model,
             briefing,
-            scope: FileScope { allowed: self.files, forbidden: self.forbid },
-            when_blocked: if self.wait { WhenBlocked::Wait } else { WhenBlocked::Refuse },
+            scope: FileScope {
+                allowed: self.files,
+                forbidden: self.forbid,
+            },
+            when_blocked: if self.wait {
+                WhenBlocked::Wait
+            } else {
+                WhenBlocked::Refuse
+            },
             waivers: Waivers {
                 allow_overlap: self.allow_overlap,
                 ignore_deps: self.ignore_deps,
@@ -128,7 +140,11 @@ async fn dry(printer: Printer, engine: &Engine, input: AssignInput) -> Result<u8
         return Err(refusal.into());
     }
     if printer.is_json() {
-        let effects: Vec<_> = decision.effects.iter().map(|request| &request.effect).collect();
+        let effects: Vec<_> = decision
+            .effects
+            .iter()
+            .map(|request| &request.effect)
+            .collect();
         printer.json(&json!({"dry_run": true, "events": decision.events, "effects": effects}));
     } else {
         for assignment in decision.events.iter().filter_map(assigned) {
@@ -164,7 +180,10 @@ fn assigned(event: &BoardEvent) -> Option<&Assignment> {
 }
 
 fn headline(assignment: &Assignment) -> String {
-    let model = assignment.model.as_deref().unwrap_or("the worker's default");
+    let model = assignment
+        .model
+        .as_deref()
+        .unwrap_or("the worker's default");
     format!(
         "→ {} → {}: {}\n→ model: {model}\n→ branch: {}",
         assignment.machine,
@@ -179,13 +198,17 @@ fn show(printer: Printer, committed: &Committed, carried: &[Carried]) -> Result<
         return Err(Failure::failed("nothing was assigned"));
     };
     let failed = carried.iter().find_map(|carried| match carried {
-        Carried::Settled { outcome: Outcome::Failed { error, .. }, key } if is_dispatch(key) => {
-            Some(error.clone())
-        }
+        Carried::Settled {
+            outcome: Outcome::Failed { error, .. },
+            key,
+        } if is_dispatch(key) => Some(error.clone()),
         _ => None,
     });
     if let Some(error) = failed {
-        let why = format!("the agent of `{}` did not take it: {error}", assignment.machine);
+        let why = format!(
+            "the agent of `{}` did not take it: {error}",
+            assignment.machine
+        );
         return Err(Failure::failed(plain(&why)));
     }
     let postponed = carried.iter().find_map(|carried| match carried {
@@ -193,7 +216,13 @@ fn show(printer: Printer, committed: &Committed, carried: &[Carried]) -> Result<
         _ => None,
     });
     let dispatched = carried.iter().any(|carried| {
-        matches!(carried, Carried::Settled { outcome: Outcome::Dispatched, .. })
+        matches!(
+            carried,
+            Carried::Settled {
+                outcome: Outcome::Dispatched,
+                ..
+            }
+        )
     });
     if printer.is_json() {
         printer.json(&json!({"assignment": assignment, "dispatched": dispatched,
@@ -202,15 +231,21 @@ fn show(printer: Printer, committed: &Committed, carried: &[Carried]) -> Result<
     }
     printer.line(headline(assignment));
     let id = &assignment.id;
-    let waits = committed.recorded.iter().find_map(|recorded| match &recorded.event {
-        BoardEvent::AssignmentWaits { why, .. } => Some(why.to_string()),
-        _ => None,
-    });
+    let waits = committed
+        .recorded
+        .iter()
+        .find_map(|recorded| match &recorded.event {
+            BoardEvent::AssignmentWaits { why, .. } => Some(why.to_string()),
+            _ => None,
+        });
     match (dispatched, waits, postponed) {
         (true, _, _) => printer.line(format_args!("→ dispatched (assignment {id})")),
         (_, Some(why), _) => printer.line(format_args!("→ waits (assignment {id}): {why}")),
         (_, _, Some(error)) => {
-            printer.line(format_args!("→ kept (assignment {id}), not dispatched yet: {}", plain(error)));
+            printer.line(format_args!(
+                "→ kept (assignment {id}), not dispatched yet: {}",
+                plain(error)
+            ));
             printer.note("it goes out as soon as `coord up`, `coord wait` or `coord resume` reaches the agent");
         }
         (false, None, None) => {

@@ -15,7 +15,8 @@ pub(crate) fn run(app: &App, _: &ConfigArgs) -> Result<u8, Failure> {
     let (located, config) = app.config()?;
     if app.printer.is_json() {
         let path = &located.path;
-        app.printer.json(&json!({"path": path, "source": located.source, "config": config}));
+        app.printer
+            .json(&json!({"path": path, "source": located.source, "config": config}));
     } else {
         let origin = format!("# {} ({})", located.path.display(), located.source);
         app.printer.line(paint(FAINT, origin));

@@ -1,9 +1,11 @@
 //! `coord history`: what happened, by issue, time and kind.
 
 use clap::Args;
+use coord_core::BoardEvent;
 use coord_core::ids::RepoName;
 use coord_engine::now;
 use coord_store::HistoryFilter;
+use serde_json::json;
 
 use crate::app::{App, Bench};
 use crate::describe;
@@ -36,10 +38,13 @@ pub(crate) struct HistoryArgs {
 }
 
 pub(crate) async fn run(app: &App, args: HistoryArgs) -> Result<u8, Failure> {
+    args.kind.iter().try_for_each(|kind| check(kind))?;
     let Bench { engine, .. } = app.bench().await?;
     let now = now();
     let time = |text: Option<&str>| {
-        text.map(|text| crate::time::parse(text, now)).transpose().map_err(Failure::usage)
+        text.map(|text| crate::time::parse(text, now))
+            .transpose()
+            .map_err(Failure::usage)
     };
     let assignment = match &args.assignment {
         Some(text) => Some(engine.resolve(text).await?),
@@ -62,8 +67,25 @@ pub(crate) async fn run(app: &App, args: HistoryArgs) -> Result<u8, Failure> {
     } else {
         for recorded in &events {
             let at = crate::time::date_time(recorded.at);
-            app.printer.line(format_args!("{at}  {}", describe::event(&recorded.event)));
+            app.printer
+                .line(format_args!("{at}  {}", describe::event(&recorded.event)));
         }
     }
     Ok(exit::OK)
+}
+
+/// Which kinds there are is known where events are read: an unknown one is refused there first.
+fn check(kind: &str) -> Result<(), Failure> {
+    let event: Result<BoardEvent, _> = serde_json::from_value(json!({"kind": kind}));
+    let error = event
+        .err()
+        .map(|error| error.to_string())
+        .unwrap_or_default();
+    match error.split_once("expected one of ") {
+        Some((wrong, kinds)) if wrong.starts_with("unknown variant") => {
+            Err(Failure::usage(format!("no event is of the kind `{kind}`"))
+                .with_hint(format!("there are {}", kinds.replace('`', ""))))
+        }
+        _ => Ok(()),
+    }
 }

@@ -32,7 +32,12 @@ enum Action {
         /// One line
         title: String,
         /// What is to be done; `-` reads it from standard input
-        #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "body_file")]
+        #[arg(
+            long,
+            value_name = "TEXT",
+            allow_hyphen_values = true,
+            conflicts_with = "body_file"
+        )]
         body: Option<String>,
         /// A file with what is to be done
         #[arg(long, value_name = "FILE")]
@@ -76,11 +81,23 @@ async fn act(
     action: Action,
 ) -> Result<(), Failure> {
     let forge = engine.forge(repo)?;
-    let failed = |source: ForgeError| EngineError::Forge { repo: repo.clone(), source };
+    let failed = |source: ForgeError| EngineError::Forge {
+        repo: repo.clone(),
+        source,
+    };
     match action {
-        Action::New { title, body, body_file, label } => {
+        Action::New {
+            title,
+            body,
+            body_file,
+            label,
+        } => {
             let body = text(body, body_file)?;
-            let new = NewIssue { title, body, labels: label };
+            let new = NewIssue {
+                title,
+                body,
+                labels: label,
+            };
             let issue = forge.create_issue(new).await.map_err(failed)?;
             opened(printer, &issue);
         }
@@ -88,11 +105,22 @@ async fn act(
         Action::Show { number } => {
             let issue = forge.issue(number).await.map_err(failed)?;
             let issue = issue.ok_or_else(|| unknown(repo, number))?;
-            show(printer, &issue, &forge.comments(number).await.map_err(failed)?);
+            show(
+                printer,
+                &issue,
+                &forge.comments(number).await.map_err(failed)?,
+            );
         }
         Action::Close { number, comment } => {
-            forge.issue(number).await.map_err(failed)?.ok_or_else(|| unknown(repo, number))?;
-            forge.close_issue(number, comment.as_deref()).await.map_err(failed)?;
+            forge
+                .issue(number)
+                .await
+                .map_err(failed)?
+                .ok_or_else(|| unknown(repo, number))?;
+            forge
+                .close_issue(number, comment.as_deref())
+                .await
+                .map_err(failed)?;
             closed(printer, number);
         }
     }
@@ -100,14 +128,19 @@ async fn act(
 }
 
 fn unknown(repo: &RepoName, number: u64) -> EngineError {
-    EngineError::UnknownIssue { repo: repo.clone(), number }
+    EngineError::UnknownIssue {
+        repo: repo.clone(),
+        number,
+    }
 }
 
 fn text(body: Option<String>, file: Option<PathBuf>) -> Result<String, Failure> {
     match (body, file) {
         (Some(body), _) if body == "-" => {
             let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).map_err(io("standard input"))?;
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .map_err(io("standard input"))?;
             Ok(text)
         }
         (Some(body), _) => Ok(body),
@@ -147,7 +180,10 @@ fn list(printer: Printer, issues: &[Issue]) {
             plain(&issue.author),
         ]
     };
-    printer.table(&["issue", "title", "labels", "author"], issues.iter().map(row).collect());
+    printer.table(
+        &["issue", "title", "labels", "author"],
+        issues.iter().map(row).collect(),
+    );
 }
 
 fn show(printer: Printer, issue: &Issue, comments: &[Comment]) {
@@ -168,7 +204,11 @@ fn show(printer: Printer, issue: &Issue, comments: &[Comment]) {
         printer.line(paragraph(&issue.body));
     }
     for comment in comments {
-        let head = format!("\n{} · {}", plain(&comment.author), crate::time::date_time(comment.at));
+        let head = format!(
+            "\n{} · {}",
+            plain(&comment.author),
+            crate::time::date_time(comment.at)
+        );
         printer.line(paint(FAINT, head));
         printer.line(paragraph(&comment.body));
     }

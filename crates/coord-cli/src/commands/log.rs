@@ -46,7 +46,10 @@ pub(crate) async fn run(app: &App, args: LogArgs) -> Result<u8, Failure> {
 }
 
 fn local(rendering: &mut Rendering, id: &AssignmentId) -> Result<u8, Failure> {
-    let folder = App::home()?.join("agent").join("assignments").join(id.as_str());
+    let folder = App::home()?
+        .join("agent")
+        .join("assignments")
+        .join(id.as_str());
     let path = folder.join("log.ndjson");
     rendering.feed(&std::fs::read(&path).map_err(io(path))?);
     rendering.finish();
@@ -77,10 +80,26 @@ pub(crate) async fn client_of(
     id: &AssignmentId,
 ) -> Result<coord_protocol::AgentClient, Failure> {
     let assignment = known(engine, id).await?;
-    engine.agents().get(&assignment.machine).cloned().ok_or_else(|| {
-        let machine = &assignment.machine;
-        Failure::usage(format!("there is no machine `{machine}` in the configuration any more"))
-    })
+    engine
+        .agents()
+        .get(&assignment.machine)
+        .cloned()
+        .ok_or_else(|| {
+            let machine = &assignment.machine;
+            Failure::usage(format!(
+                "there is no machine `{machine}` in the configuration any more"
+            ))
+        })
+}
+
+/// Refuses what has left the board: nothing can be done to it any more.
+pub(crate) async fn on_board(engine: &Engine, id: &AssignmentId) -> Result<(), Failure> {
+    let board = engine.store().board().await?;
+    if board.assignments.contains_key(id) {
+        Ok(())
+    } else {
+        Err(Failure::failed(format!("assignment {id} is merged")))
+    }
 }
 
 /// The assignment, which was there a moment ago.

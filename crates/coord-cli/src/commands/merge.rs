@@ -9,6 +9,7 @@ use coord_core::{Board, Command};
 use serde_json::json;
 
 use crate::app::{App, Bench};
+use crate::commands::log::on_board;
 use crate::commands::wait;
 use crate::describe::Narrator;
 use crate::exit;
@@ -19,7 +20,12 @@ pub(crate) struct MergeArgs {
     /// The assignments; without any: everything that is tested
     ids: Vec<String>,
     /// Merge these first, in this order
-    #[arg(long, value_name = "IDS", value_delimiter = ',', conflicts_with = "ids")]
+    #[arg(
+        long,
+        value_name = "IDS",
+        value_delimiter = ',',
+        conflicts_with = "ids"
+    )]
     order: Vec<String>,
     /// Only of this repository
     #[arg(long)]
@@ -58,10 +64,19 @@ pub(crate) async fn run(app: &App, args: MergeArgs) -> Result<u8, Failure> {
     let ordered = !args.order.is_empty();
     let mut ids = Vec::new();
     for text in args.ids.iter().chain(&args.order) {
-        ids.push(engine.resolve(text).await?);
+        let id = engine.resolve(text).await?;
+        on_board(&engine, &id).await?;
+        ids.push(id);
     }
-    let method = args.method.map_or(config.pipeline.merge_method, MergeMethod::from);
-    let command = Command::Merge { ids, repo: args.repo, method, ordered };
+    let method = args
+        .method
+        .map_or(config.pipeline.merge_method, MergeMethod::from);
+    let command = Command::Merge {
+        ids,
+        repo: args.repo,
+        method,
+        ordered,
+    };
     if args.dry_run {
         let decision = engine.decide(&command).await?;
         engine.close().await;
@@ -82,9 +97,14 @@ fn dry(app: &App, decision: coord_core::Decision) -> Result<u8, Failure> {
         return Err(refusal.into());
     }
     if app.printer.is_json() {
-        app.printer.json(&json!({"dry_run": true, "events": decision.events}));
+        app.printer
+            .json(&json!({"dry_run": true, "events": decision.events}));
     } else {
-        for event in &decision.events {
+        for event in decision
+            .events
+            .iter()
+            .filter(|event| !crate::describe::is_detail(event))
+        {
             app.printer.line(crate::describe::event(event));
         }
         app.printer.line("dry run: nothing was merged");
@@ -95,7 +115,10 @@ fn dry(app: &App, decision: coord_core::Decision) -> Result<u8, Failure> {
 fn queued(board: &Board) -> Vec<AssignmentId> {
     let in_queue = |state: &MergeState| matches!(state, MergeState::Queued | MergeState::Merging);
     let entries = board.assignments.values();
-    entries.filter(|a| a.merge.as_ref().is_some_and(|m| in_queue(&m.state))).map(|a| a.id.clone()).collect()
+    entries
+        .filter(|a| a.merge.as_ref().is_some_and(|m| in_queue(&m.state)))
+        .map(|a| a.id.clone())
+        .collect()
 }
 
 async fn work_off(
@@ -108,13 +131,18 @@ async fn work_off(
     }
     let policy = engine.policy();
     let enough = |board: &Board| {
-        if ids.iter().all(|id| coord_engine::merge_rests(board, policy, id)) {
+        if ids
+            .iter()
+            .all(|id| coord_engine::merge_rests(board, policy, id))
+        {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
         }
     };
     let narrator = Narrator::new(app.printer).only(ids);
-    engine.drive(enough, |progress| narrator.show(&progress)).await?;
+    engine
+        .drive(enough, |progress| narrator.show(&progress))
+        .await?;
     wait::report(app.printer, engine, ids).await
 }

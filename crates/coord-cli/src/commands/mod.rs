@@ -30,7 +30,8 @@ pub(crate) fn run(cli: Cli) -> Result<u8, Failure> {
     let app = App::new(cli.globals);
     match cli.command {
         Command::Version => {
-            app.printer.line(format_args!("coord {}", env!("CARGO_PKG_VERSION")));
+            app.printer
+                .line(format_args!("coord {}", env!("CARGO_PKG_VERSION")));
             Ok(exit::OK)
         }
         Command::Completions(args) => completions::run(&app, &args),

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::app::{App, Bench};
 use crate::commands::wait;
-use crate::describe::Narrator;
+use crate::describe::{Narrator, count};
 use crate::exit;
 use crate::failure::Failure;
 
@@ -27,11 +27,17 @@ pub(crate) async fn run(app: &App, args: ResumeArgs) -> Result<u8, Failure> {
     for view in &views {
         if let Err(error) = &view.answer {
             let machine = &view.machine;
-            app.printer.note(format_args!("the agent of `{machine}` does not answer: {error}"));
+            app.printer.note(format_args!(
+                "the agent of `{machine}` does not answer: {error}"
+            ));
         }
     }
-    let ids: Vec<AssignmentId> =
-        before.assignments.keys().filter(|id| !settled(&before, id)).cloned().collect();
+    let ids: Vec<AssignmentId> = before
+        .assignments
+        .keys()
+        .filter(|id| !settled(&before, id))
+        .cloned()
+        .collect();
     let done = if args.no_wait {
         once(app, &engine, &ids).await
     } else {
@@ -46,14 +52,23 @@ async fn once(
     engine: &coord_engine::Engine,
     ids: &[AssignmentId],
 ) -> Result<u8, Failure> {
-    let due: Vec<_> = engine.store().outbox().await?.into_iter().map(|row| row.key).collect();
+    let due: Vec<_> = engine
+        .store()
+        .outbox()
+        .await?
+        .into_iter()
+        .map(|row| row.key)
+        .collect();
     engine.carry_out_now(&due).await?;
     let board = engine.store().board().await?;
     let open = ids.iter().filter(|id| !settled(&board, id)).count();
     if app.printer.is_json() {
         app.printer.json(&json!({"unfinished": open}));
     } else {
-        app.printer.line(format_args!("{open} assignments are not finished; `coord up` or `coord resume` takes them on"));
+        let open = count(open, "unfinished assignment");
+        app.printer.line(format_args!(
+            "{open}; `coord up` or `coord resume` goes on with them"
+        ));
     }
     Ok(exit::OK)
 }
@@ -74,6 +89,8 @@ async fn finish(
         }
     };
     let narrator = Narrator::new(app.printer);
-    engine.drive(enough, |progress| narrator.show(&progress)).await?;
+    engine
+        .drive(enough, |progress| narrator.show(&progress))
+        .await?;
     wait::report(app.printer, engine, ids).await
 }

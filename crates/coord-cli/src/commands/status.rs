@@ -30,8 +30,10 @@ pub(crate) async fn run(app: &App, args: StatusArgs) -> Result<u8, Failure> {
     if let Some(machine) = &args.machine
         && !engine.policy().machines.contains_key(machine)
     {
-        return Err(Failure::usage(format!("there is no machine `{machine}` in the configuration"))
-            .with_hint("`coord config` shows the machines"));
+        return Err(Failure::usage(format!(
+            "there is no machine `{machine}` in the configuration"
+        ))
+        .with_hint("`coord config` shows the machines"));
     }
     let views = engine.look(args.machine.as_ref()).await?;
     let status = Status::gather(&engine, views, &args).await?;
@@ -64,31 +66,62 @@ impl<'e> Status<'e> {
         let mut assignments: Vec<Assignment> =
             board.assignments.values().filter(wanted).cloned().collect();
         assignments.sort_by_key(|a| a.requested_at);
-        let filter = FinishedFilter { limit: Some(args.finished), ..FinishedFilter::default() };
+        let filter = FinishedFilter {
+            limit: Some(args.finished),
+            ..FinishedFilter::default()
+        };
         let finished = engine.store().finished(filter).await?;
         let finished = finished.into_iter().filter(|a| wanted(&a)).collect();
-        Ok(Self { policy: engine.policy(), board, views, assignments, finished, now: now() })
+        Ok(Self {
+            policy: engine.policy(),
+            board,
+            views,
+            assignments,
+            finished,
+            now: now(),
+        })
     }
 
     /// Repositories whose upstream has active work.
     fn blocked(&self) -> Vec<(RepoName, Vec<RepoName>)> {
         let busy = |repo: &RepoName| {
-            self.board.assignments.values().any(|a| a.issue.repo == *repo && a.state.is_active())
+            self.board
+                .assignments
+                .values()
+                .any(|a| a.issue.repo == *repo && a.state.is_active())
         };
         let repos = self.policy.repos.iter().map(|(name, repo)| {
-            let by = repo.depends_on.iter().filter(|upstream| busy(upstream)).cloned().collect();
+            let by = repo
+                .depends_on
+                .iter()
+                .filter(|upstream| busy(upstream))
+                .cloned()
+                .collect();
             (name.clone(), by)
         });
-        repos.filter(|(_, by): &(_, Vec<RepoName>)| !by.is_empty()).collect()
+        repos
+            .filter(|(_, by): &(_, Vec<RepoName>)| !by.is_empty())
+            .collect()
     }
 
     fn queue(&self) -> Vec<&Assignment> {
-        self.assignments.iter().filter(|a| a.merge.is_some()).collect()
+        self.assignments
+            .iter()
+            .filter(|a| a.merge.is_some())
+            .collect()
     }
 
     fn json(&self) -> Value {
-        let machines: Vec<Value> = self.views.iter().map(|view| self.machine_json(view)).collect();
-        let assignments: Vec<Value> = self.assignments.iter().map(|a| self.assignment_json(a)).collect();
+        let machines: Vec<Value> = self
+            .views
+            .iter()
+            .map(|view| self.machine_json(view))
+            .collect();
+        let assignments: Vec<Value> = self
+            .assignments
+            .iter()
+            .map(|a| self.assignment_json(a))
+            .collect();
         let blocked: Vec<Value> = self
             .blocked()
             .into_iter()
@@ -101,9 +134,15 @@ impl<'e> Status<'e> {
 
     fn machine_json(&self, view: &AgentView) -> Value {
         let policy = self.policy.machines.get(&view.machine);
-        let silent = self.board.machines.get(&view.machine).and_then(|facts| facts.silent_since);
+        let silent = self
+            .board
+            .machines
+            .get(&view.machine)
+            .and_then(|facts| facts.silent_since);
         match &view.answer {
-            Ok((health, _)) => json!({"machine": view.machine, "reachable": true, "health": health}),
+            Ok((health, _)) => {
+                json!({"machine": view.machine, "reachable": true, "health": health})
+            }
             Err(error) => json!({"machine": view.machine, "reachable": false,
                 "error": error.to_string(), "silent_since": silent,
                 "max_workers": policy.map(|p| p.max_workers)}),
@@ -111,7 +150,10 @@ impl<'e> Status<'e> {
     }
 
     fn assignment_json(&self, assignment: &Assignment) -> Value {
-        let live = self.views.iter().find_map(|view| view.active(&assignment.id));
+        let live = self
+            .views
+            .iter()
+            .find_map(|view| view.active(&assignment.id));
         let gates = gates(self.policy, assignment);
         let mut value = json!(assignment);
         if let Some(object) = value.as_object_mut() {
@@ -126,51 +168,87 @@ impl<'e> Status<'e> {
     }
 
     fn print(&self, printer: Printer) {
-        let rows = self.views.iter().map(|view| self.machine_row(view)).collect();
+        let rows = self
+            .views
+            .iter()
+            .map(|view| self.machine_row(view))
+            .collect();
         printer.table(&["machine", "agent", "slots", "repositories"], rows);
         if self.assignments.is_empty() {
             printer.line("\nno assignments; `coord assign MACHINE REPO ISSUE` makes one");
         } else {
             printer.line("");
             let rows = self.assignments.iter().map(|a| self.row(a)).collect();
-            printer.table(&["id", "issue", "title", "machine", "state", "for", "now"], rows);
+            printer.table(
+                &["id", "issue", "title", "machine", "state", "for", "now"],
+                rows,
+            );
         }
         if !self.queue().is_empty() {
             printer.line("\nmerge queue");
             for entry in self.queue() {
                 let why = gates::first_closed(self.policy, entry).map(|gate| gate.why);
-                let why = why.map(|why| format!(" ({})", plain(&why))).unwrap_or_default();
+                let why = why
+                    .map(|why| format!(" ({})", plain(&why)))
+                    .unwrap_or_default();
                 let standing = describe::standing(entry);
-                printer.line(format_args!("  {} {} {standing}{why}", entry.id, entry.issue));
+                printer.line(format_args!(
+                    "  {} {} {standing}{why}",
+                    entry.id, entry.issue
+                ));
             }
         }
         for (repo, by) in self.blocked() {
             let by: Vec<&str> = by.iter().map(RepoName::as_str).collect();
-            printer.line(paint(WARN, format_args!("\n{repo} is blocked by work in {}", by.join(", "))));
+            printer.line(paint(
+                WARN,
+                format_args!("\n{repo} is blocked by work in {}", by.join(", ")),
+            ));
         }
         if !self.finished.is_empty() {
             printer.line("\nlately merged");
             for done in &self.finished {
                 let title = plain(&done.title);
-                printer.line(format_args!("  {} {} {title}: {}", done.id, done.issue, describe::standing(done)));
+                printer.line(format_args!(
+                    "  {} {} {title}: {}",
+                    done.id,
+                    done.issue,
+                    describe::standing(done)
+                ));
             }
         }
     }
 
     fn machine_row(&self, view: &AgentView) -> Vec<String> {
         let policy = self.policy.machines.get(&view.machine);
-        let repos: Vec<&str> =
-            policy.iter().flat_map(|p| &p.repos).map(RepoName::as_str).collect();
+        let repos: Vec<&str> = policy
+            .iter()
+            .flat_map(|p| &p.repos)
+            .map(RepoName::as_str)
+            .collect();
         let (agent, slots) = match &view.answer {
             Ok((health, _)) => {
-                let slots = health.slots.map(|s| format!("{} of {} free", s.free, s.max));
-                (paint(GOOD, "up"), slots.unwrap_or_else(|| format!("{} active", health.active)))
+                let slots = health
+                    .slots
+                    .map(|s| format!("{} of {} free", s.free, s.max));
+                (
+                    paint(GOOD, "up"),
+                    slots.unwrap_or_else(|| format!("{} active", health.active)),
+                )
             }
             Err(error) => {
                 let facts = self.board.machines.get(&view.machine);
                 let since = facts.and_then(|facts| facts.silent_since);
-                let since = since.map(|at| format!(" for {}", span(at, self.now))).unwrap_or_default();
-                (paint(BAD, format_args!("unknown{since}: {}", plain(&error.to_string()))), "?".to_owned())
+                let since = since
+                    .map(|at| format!(" for {}", span(at, self.now)))
+                    .unwrap_or_default();
+                (
+                    paint(
+                        BAD,
+                        format_args!("unknown{since}: {}", plain(&error.to_string())),
+                    ),
+                    "?".to_owned(),
+                )
             }
         };
         vec![view.machine.to_string(), agent, slots, repos.join(", ")]
@@ -192,7 +270,10 @@ impl<'e> Status<'e> {
 
     /// What a running worker does now; how the others stand.
     fn doing(&self, assignment: &Assignment) -> String {
-        let live = self.views.iter().find_map(|view| view.active(&assignment.id));
+        let live = self
+            .views
+            .iter()
+            .find_map(|view| view.active(&assignment.id));
         let Some(row) = live.filter(|_| assignment.state == AssignmentState::Running) else {
             return match assignment.state.is_active() {
                 true => String::new(),

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::app::{App, Bench};
 use crate::commands::assign::deliver;
+use crate::commands::log::on_board;
 use crate::exit;
 use crate::failure::Failure;
 
@@ -18,6 +19,7 @@ pub(crate) struct StopArgs {
 pub(crate) async fn run(app: &App, args: StopArgs) -> Result<u8, Failure> {
     let Bench { engine, .. } = app.bench().await?;
     let id = engine.resolve(&args.id).await?;
+    on_board(&engine, &id).await?;
     let committed = engine.command(Command::Stop { id: id.clone() }).await?;
     if let Some(refusal) = committed.refusal {
         return Err(refusal.into());
@@ -25,15 +27,25 @@ pub(crate) async fn run(app: &App, args: StopArgs) -> Result<u8, Failure> {
     let carried = deliver(&engine, &committed).await?;
     engine.close().await;
     let delivered = carried.iter().any(coord_engine::Carried::is_settled);
-    let ended = !committed.board.assignments.get(&id).is_some_and(|a| a.state.is_active());
+    let ended = !committed
+        .board
+        .assignments
+        .get(&id)
+        .is_some_and(|a| a.state.is_active());
     if app.printer.is_json() {
-        app.printer.json(&json!({"id": id, "delivered": delivered, "ended": ended}));
+        app.printer
+            .json(&json!({"id": id, "delivered": delivered, "ended": ended}));
     } else if ended {
-        app.printer.line(format_args!("{id} is withdrawn; it had not started"));
+        app.printer
+            .line(format_args!("{id} is withdrawn; it had not started"));
     } else if delivered {
-        app.printer.line(format_args!("{id} is being stopped; `coord wait {id}` waits for its end"));
+        app.printer.line(format_args!(
+            "{id} is being stopped; `coord wait {id}` waits for its end"
+        ));
     } else {
-        app.printer.line(format_args!("{id} will be stopped as soon as its agent can be reached"));
+        app.printer.line(format_args!(
+            "{id} will be stopped as soon as its agent can be reached"
+        ));
     }
     Ok(exit::OK)
 }

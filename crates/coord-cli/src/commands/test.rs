@@ -11,6 +11,7 @@ use coord_engine::{Engine, test_is_over};
 use serde_json::json;
 
 use crate::app::{App, Bench};
+use crate::commands::log::on_board;
 use crate::describe::Narrator;
 use crate::exit;
 use crate::failure::{Failure, io};
@@ -39,6 +40,7 @@ pub(crate) struct TestArgs {
 pub(crate) async fn run(app: &App, args: TestArgs) -> Result<u8, Failure> {
     let Bench { engine, .. } = app.bench().await?;
     let id = engine.resolve(&args.id).await?;
+    on_board(&engine, &id).await?;
     let verdict = args.verdict()?;
     let done = match verdict {
         Some((result, note)) => record(&engine, &id, result, note).await,
@@ -58,7 +60,10 @@ impl TestArgs {
             (_, _, true) => TestResult::Skipped,
             (false, false, false) => return Ok(None),
         };
-        let mut note = self.reason.clone().unwrap_or_else(|| "recorded by hand".to_owned());
+        let mut note = self
+            .reason
+            .clone()
+            .unwrap_or_else(|| "recorded by hand".to_owned());
         if let Some(path) = &self.output {
             let text = std::fs::read(path).map_err(io(path))?;
             let text = String::from_utf8_lossy(&text);
@@ -75,8 +80,16 @@ async fn record(
     result: TestResult,
     note: String,
 ) -> Result<u8, Failure> {
-    let committed = engine.command(Command::RecordVerdict { id: id.clone(), result, note }).await?;
-    committed.refusal.map_or(Ok(exit::OK), |refusal| Err(refusal.into()))
+    let committed = engine
+        .command(Command::RecordVerdict {
+            id: id.clone(),
+            result,
+            note,
+        })
+        .await?;
+    committed
+        .refusal
+        .map_or(Ok(exit::OK), |refusal| Err(refusal.into()))
 }
 
 async fn run_tests(app: &App, engine: &Engine, id: &AssignmentId) -> Result<u8, Failure> {
@@ -86,9 +99,15 @@ async fn run_tests(app: &App, engine: &Engine, id: &AssignmentId) -> Result<u8, 
     }
     let narrator = Narrator::new(app.printer).only(std::slice::from_ref(id));
     let enough = |board: &coord_core::Board| {
-        if test_is_over(board, id) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if test_is_over(board, id) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     };
-    engine.drive(enough, |progress| narrator.show(&progress)).await?;
+    engine
+        .drive(enough, |progress| narrator.show(&progress))
+        .await?;
     Ok(exit::OK)
 }
 
@@ -96,16 +115,20 @@ async fn show(app: &App, engine: &Engine, id: &AssignmentId) -> Result<u8, Failu
     let assignment = engine.store().assignment(id).await?;
     let verdict = assignment.as_ref().and_then(|a| a.verdict.as_ref());
     let Some(verdict) = verdict else {
-        return Err(Failure::failed(format!("the tests of {id} could not be run"))
-            .with_hint(format!("`coord history --assignment {id}` says why")));
+        return Err(
+            Failure::failed(format!("the tests of {id} could not be run"))
+                .with_hint(format!("`coord history --assignment {id}` says why")),
+        );
     };
     let log = engine.test_log(id, &verdict.head);
     if app.printer.is_json() {
-        app.printer.json(&json!({"id": id, "verdict": verdict, "output": log}));
+        app.printer
+            .json(&json!({"id": id, "verdict": verdict, "output": log}));
     } else {
         app.printer.line(crate::describe::verdict(verdict));
         if log.exists() {
-            app.printer.note(format_args!("the whole output is in {}", log.display()));
+            app.printer
+                .note(format_args!("the whole output is in {}", log.display()));
         }
     }
     let failed = verdict.result == TestResult::Failed;

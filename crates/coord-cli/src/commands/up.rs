@@ -23,18 +23,29 @@ pub(crate) async fn run(app: &App, args: UpArgs) -> Result<u8, Failure> {
     let agent = args.options.configure(&config, &App::home()?)?;
     let machine = agent.machine.clone();
     let hosted = host_agent(agent).await?;
-    app.printer.note(format_args!("the agent of {machine} listens on {}; Ctrl-C ends it, workers go on", hosted.address()));
+    app.printer.note(format_args!(
+        "the agent of {machine} listens on {}; Ctrl-C ends it, workers go on",
+        hosted.address()
+    ));
     let narrator = Narrator::new(app.printer);
     let forever = |_: &coord_core::Board| ControlFlow::<Infallible>::Continue(());
     let done = app
         .interruptible(async {
-            let never = engine.drive(forever, |progress| narrator.show(&progress)).await?;
+            let never = engine
+                .drive(forever, |progress| narrator.show(&progress))
+                .await?;
             match never {}
         })
         .await;
     engine.close().await;
     hosted.shutdown().await;
-    done.map(|code| if code == exit::INTERRUPTED { exit::OK } else { code })
+    done.map(|code| {
+        if code == exit::INTERRUPTED {
+            exit::OK
+        } else {
+            code
+        }
+    })
 }
 
 /// An agent in this process.

@@ -6,11 +6,12 @@ use std::time::Duration;
 use clap::Args;
 use coord_core::assignment::{Assignment, AssignmentState, MergeState, TestResult};
 use coord_core::ids::AssignmentId;
-use coord_engine::{Engine, settled};
+use coord_core::why;
+use coord_engine::{Engine, now, settled};
 use serde_json::json;
 
 use crate::app::{App, Bench};
-use crate::describe::Narrator;
+use crate::describe::{self, Narrator};
 use crate::exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -36,7 +37,10 @@ pub(crate) async fn run(app: &App, args: WaitArgs) -> Result<u8, Failure> {
     let waited = tokio::time::timeout(limit, app.interruptible(work)).await;
     engine.close().await;
     waited.unwrap_or_else(|_| {
-        Err(Failure::timed_out(format!("still at work after {} s", limit.as_secs())))
+        Err(Failure::timed_out(format!(
+            "still at work after {} s",
+            limit.as_secs()
+        )))
     })
 }
 
@@ -53,7 +57,9 @@ async fn until_settled(
             ControlFlow::Continue(())
         }
     };
-    engine.drive(enough, |progress| narrator.show(&progress)).await?;
+    engine
+        .drive(enough, |progress| narrator.show(&progress))
+        .await?;
     report(printer, engine, ids).await
 }
 
@@ -70,8 +76,12 @@ pub(crate) async fn report(
     if printer.is_json() {
         printer.json(&json!({"assignments": ended}));
     } else {
+        let board = engine.store().board().await?;
         for assignment in &ended {
             printer.line(sentence(assignment));
+            let why = why(&board, engine.policy(), &assignment.issue, now());
+            let is_news = !went_well(assignment) && why.assignment.as_ref() == Some(&assignment.id);
+            printer.hint(describe::next_step(&why).filter(|_| is_news));
         }
     }
     let good = ended.iter().all(went_well);
@@ -80,9 +90,15 @@ pub(crate) async fn report(
 
 /// Whether nothing went wrong as far as it went.
 pub(crate) fn went_well(assignment: &Assignment) -> bool {
-    let red = assignment.verdict.as_ref().is_some_and(|v| v.result == TestResult::Failed);
+    let red = assignment
+        .verdict
+        .as_ref()
+        .is_some_and(|v| v.result == TestResult::Failed);
     let unmerged = assignment.merge.as_ref().is_some_and(|entry| {
-        matches!(entry.state, MergeState::Conflict { .. } | MergeState::Refused { .. })
+        matches!(
+            entry.state,
+            MergeState::Conflict { .. } | MergeState::Refused { .. }
+        )
     });
     assignment.state == AssignmentState::Done && !red && !unmerged
 }
@@ -90,6 +106,6 @@ pub(crate) fn went_well(assignment: &Assignment) -> bool {
 fn sentence(assignment: &Assignment) -> String {
     let id = &assignment.id;
     let issue = &assignment.issue;
-    let how = crate::describe::standing(assignment);
+    let how = describe::standing(assignment);
     format!("{id} {issue}: {how}")
 }

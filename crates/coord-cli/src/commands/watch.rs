@@ -35,7 +35,11 @@ pub(crate) async fn run(app: &App, args: WatchArgs) -> Result<u8, Failure> {
 async fn watch(app: &App, engine: &Engine, id: &AssignmentId) -> Result<u8, Failure> {
     let mut rendering = Rendering::new(app.printer, app.printer.is_json());
     let ended = |board: &coord_core::Board| {
-        if settled(board, id) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if settled(board, id) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     };
     let mut driven = std::pin::pin!(engine.drive(ended, |_| {}));
     let mut followed = std::pin::pin!(follow(engine, id, &mut rendering));
@@ -45,8 +49,16 @@ async fn watch(app: &App, engine: &Engine, id: &AssignmentId) -> Result<u8, Fail
         driven = &mut driven => { driven?; followed.await?; }
     }
     let assignment = crate::commands::log::known(engine, id).await?;
-    app.printer.note(format_args!("{id} {}: {}", assignment.issue, describe::standing(&assignment)));
-    Ok(if wait::went_well(&assignment) { exit::OK } else { exit::FAILED })
+    app.printer.note(format_args!(
+        "{id} {}: {}",
+        assignment.issue,
+        describe::standing(&assignment)
+    ));
+    Ok(if wait::went_well(&assignment) {
+        exit::OK
+    } else {
+        exit::FAILED
+    })
 }
 
 /// Follows the log of one assignment to its end.
@@ -77,7 +89,11 @@ pub(crate) struct Rendering {
 impl Rendering {
     /// Starts at the beginning of a log.
     pub(crate) fn new(printer: Printer, raw: bool) -> Self {
-        Self { printer, raw, lines: Lines::default() }
+        Self {
+            printer,
+            raw,
+            lines: Lines::default(),
+        }
     }
 
     /// Takes the next bytes.

@@ -6,13 +6,14 @@ use coord_core::ids::{IssueRef, RepoName};
 use coord_core::stage::Stage;
 use coord_core::why;
 use coord_engine::{Engine, now};
-use coord_store::HistoryFilter;
+use coord_store::{FinishedFilter, HistoryFilter};
 use serde_json::json;
 
 use crate::app::{App, Bench};
 use crate::describe;
 use crate::exit;
 use crate::failure::Failure;
+use crate::printer::plain;
 
 #[derive(Debug, Args)]
 pub(crate) struct WhyArgs {
@@ -32,26 +33,50 @@ pub(crate) async fn run(app: &App, args: WhyArgs) -> Result<u8, Failure> {
         ..HistoryFilter::default()
     };
     let events = engine.store().history(filter).await?;
+    let filter = FinishedFilter {
+        repo: Some(issue.repo.clone()),
+        issue: Some(issue.number),
+        limit: Some(1),
+        ..FinishedFilter::default()
+    };
+    let finished = engine.store().finished(filter).await?;
     engine.close().await;
     if app.printer.is_json() {
-        app.printer.json(&json!({"issue": issue, "why": why, "events": events}));
+        app.printer
+            .json(&json!({"issue": issue, "why": why, "finished": finished,
+            "events": events}));
         return Ok(exit::OK);
     }
-    let gone = why.stage == Stage::New && !events.is_empty();
-    if !gone {
-        app.printer.line(format_args!("{issue}: {}", why.sentence));
+    match finished.first().filter(|_| why.stage == Stage::New) {
+        Some(done) => app
+            .printer
+            .line(format_args!("{issue}: {}", describe::standing(done))),
+        None => app
+            .printer
+            .line(format_args!("{issue}: {}", plain(&why.sentence))),
     }
-    for recorded in events.iter().filter(|r| gone || matches!(r.event, BoardEvent::Refused { .. })) {
+    app.printer.hint(describe::next_step(&why));
+    for recorded in events
+        .iter()
+        .filter(|r| matches!(r.event, BoardEvent::Refused { .. }))
+    {
         let at = crate::time::date_time(recorded.at);
-        app.printer.line(format_args!("{at}  {}", describe::event(&recorded.event)));
+        app.printer
+            .line(format_args!("{at}  {}", describe::event(&recorded.event)));
     }
     Ok(exit::OK)
 }
 
 async fn subject(engine: &Engine, text: &str) -> Result<IssueRef, Failure> {
     if let Some((repo, number)) = text.rsplit_once('#') {
-        let number = number.parse().map_err(|_| Failure::usage(format!("`{text}` is not REPO#NUMBER")))?;
-        let repo = if repo.is_empty() { only_repo(engine)? } else { RepoName::from(repo) };
+        let number = number
+            .parse()
+            .map_err(|_| Failure::usage(format!("`{text}` is not REPO#NUMBER")))?;
+        let repo = if repo.is_empty() {
+            only_repo(engine)?
+        } else {
+            RepoName::from(repo)
+        };
         engine.repo(&repo)?;
         return Ok(IssueRef { repo, number });
     }
@@ -73,6 +98,7 @@ pub(crate) fn only_repo(engine: &Engine) -> Result<RepoName, Failure> {
     let mut names = engine.policy().repos.keys();
     match (names.next(), names.next()) {
         (Some(name), None) => Ok(name.clone()),
-        _ => Err(Failure::usage("there is more than one repository").with_hint("name it with --repo, or as REPO#NUMBER")),
+        _ => Err(Failure::usage("there is more than one repository")
+            .with_hint("name it with --repo, or as REPO#NUMBER")),
     }
 }

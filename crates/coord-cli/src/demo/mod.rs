@@ -50,7 +50,12 @@ pub(crate) struct DemoArgs {
 pub(crate) async fn run(app: &App, args: DemoArgs) -> Result<u8, Failure> {
     // Kept until the end: dropping it removes the folder.
     let scratch = match &args.dir {
-        None => Some(tempfile::Builder::new().prefix("coord-demo-").tempdir().map_err(io("the folder for temporary files"))?),
+        None => Some(
+            tempfile::Builder::new()
+                .prefix("coord-demo-")
+                .tempdir()
+                .map_err(io("the folder for temporary files"))?,
+        ),
         Some(_) => None,
     };
     let dir = match (&scratch, &args.dir) {
@@ -70,10 +75,10 @@ pub(crate) async fn run(app: &App, args: DemoArgs) -> Result<u8, Failure> {
     let engine = app::engine(&project.config, project.home.clone(), project.store.clone())?;
     let done = tokio::select! {
         done = play(printer, &engine) => done,
-        signal = tokio::signal::ctrl_c() => {
-            signal.map_err(io("the signal handler"))?;
-            interrupt(printer, &engine).await
-        }
+        asked = app::interrupted() => match asked {
+            Ok(()) => interrupt(printer, &engine).await,
+            Err(failure) => Err(failure),
+        },
     };
     end(engine, hosted).await;
     if args.dir.is_some() {
@@ -92,8 +97,13 @@ fn introduce(printer: Printer, project: &Project, claude: bool) {
     } else {
         "the workers are simulated: no model is asked, everything else is real"
     };
-    printer.note(paint(STRONG, format_args!("coord demo in {}", project.dir.display())));
-    printer.note(format_args!("five issues, a bare remote, a test suite; {what}\n"));
+    printer.note(paint(
+        STRONG,
+        format_args!("coord demo in {}", project.dir.display()),
+    ));
+    printer.note(format_args!(
+        "five issues, a bare remote, a test suite; {what}\n"
+    ));
 }
 
 /// Puts a worker on every open issue that has none yet, and drives until nothing is left to do.
@@ -103,9 +113,15 @@ async fn play(printer: Printer, engine: &Engine) -> Result<u8, Failure> {
     let forge = engine.forge(&project::repo())?;
     let open = forge.open_issues().await.map_err(project::forge_failed)?;
     for issue in open {
-        let has_one = board.assignments.values().any(|a| a.issue.number == issue.number);
+        let has_one = board
+            .assignments
+            .values()
+            .any(|a| a.issue.number == issue.number);
         if !has_one {
-            engine.assign(request(issue.number)).await?;
+            let committed = engine.assign(request(issue.number)).await?;
+            if let Some(refusal) = committed.refusal {
+                return Err(refusal.into());
+            }
         }
     }
     let all = |board: &Board| {
@@ -116,12 +132,16 @@ async fn play(printer: Printer, engine: &Engine) -> Result<u8, Failure> {
         }
     };
     let narrator = Narrator::new(printer);
-    engine.drive(all, |progress| narrator.show(&progress)).await?;
+    engine
+        .drive(all, |progress| narrator.show(&progress))
+        .await?;
     table::show(printer, engine, started).await
 }
 
 fn request(number: u64) -> AssignInput {
-    let declared = usize::try_from(number - 1).ok().and_then(|index| scenario::ISSUES.get(index));
+    let declared = usize::try_from(number - 1)
+        .ok()
+        .and_then(|index| scenario::ISSUES.get(index));
     let files = declared.map(|issue| issue.files).unwrap_or_default();
     AssignInput {
         machine: None,
@@ -129,7 +149,10 @@ fn request(number: u64) -> AssignInput {
         issue: number,
         model: None,
         briefing: None,
-        scope: FileScope { allowed: files.iter().map(|&f| f.to_owned()).collect(), ..FileScope::default() },
+        scope: FileScope {
+            allowed: files.iter().map(|&f| f.to_owned()).collect(),
+            ..FileScope::default()
+        },
         when_blocked: WhenBlocked::Wait,
         waivers: Waivers::default(),
         goal: Goal::Merged,
@@ -140,8 +163,12 @@ fn request(number: u64) -> AssignInput {
 async fn interrupt(printer: Printer, engine: &Engine) -> Result<u8, Failure> {
     printer.note("interrupted: stopping the workers");
     let board = engine.store().board().await?;
-    let active: Vec<AssignmentId> =
-        board.assignments.values().filter(|a| a.state.is_active()).map(|a| a.id.clone()).collect();
+    let active: Vec<AssignmentId> = board
+        .assignments
+        .values()
+        .filter(|a| a.state.is_active())
+        .map(|a| a.id.clone())
+        .collect();
     for id in active {
         engine.command(Command::Stop { id }).await?;
     }

@@ -24,7 +24,11 @@ pub(crate) fn repo() -> RepoName {
 
 /// A failure of the demo's forge.
 pub(crate) fn forge_failed(source: ForgeError) -> Failure {
-    EngineError::Forge { repo: repo(), source }.into()
+    EngineError::Forge {
+        repo: repo(),
+        source,
+    }
+    .into()
 }
 
 /// A demo's folder, ready to work in.
@@ -45,7 +49,9 @@ impl Project {
         let created = tokio::task::spawn_blocking(move || {
             coord_git::scratch::create(&scratch, "main", scenario::FILES)
         });
-        let created = created.await.map_err(|error| Failure::failed(error.to_string()))?;
+        let created = created
+            .await
+            .map_err(|error| Failure::failed(error.to_string()))?;
         created.map_err(|error| Failure::of(&error, error.hint()))?;
         let file = dir.join("coordinator.yml");
         if !file.exists() {
@@ -54,7 +60,12 @@ impl Project {
         let config = coord_config::load(&file, None)?;
         let store = Store::open(home.join("coord.db")).await?;
         open_issues(&store, dir, !claude).await?;
-        Ok(Self { dir: dir.to_owned(), home, config, store })
+        Ok(Self {
+            dir: dir.to_owned(),
+            home,
+            config,
+            store,
+        })
     }
 
     /// Says how to go on by hand.
@@ -73,14 +84,23 @@ impl Project {
 
 /// A folder with other things in it is not ours to fill.
 fn refuse_foreign(dir: &Path) -> Result<(), Failure> {
-    const OURS: [&str; 6] =
-        ["home", "project", "remote.git", "coordinator.yml", "coordinator.yml.new", "workers.log"];
+    const OURS: [&str; 6] = [
+        "home",
+        "project",
+        "remote.git",
+        "coordinator.yml",
+        "coordinator.yml.new",
+        "workers.log",
+    ];
     let entries = fs::read_dir(dir).map_err(io(dir))?;
     for entry in entries {
         let name = entry.map_err(io(dir))?.file_name();
-        if !OURS.iter().any(|ours| name == *ours) && !name.to_string_lossy().starts_with(".scratch") {
+        if !OURS.iter().any(|ours| name == *ours) && !name.to_string_lossy().starts_with(".scratch")
+        {
             return Err(Failure::usage(format!(
-                "`{}` is not the folder of a demo: it holds `{}`", dir.display(), name.to_string_lossy()
+                "`{}` is not the folder of a demo: it holds `{}`",
+                dir.display(),
+                name.to_string_lossy()
             ))
             .with_hint("give --dir an empty folder, or one that does not exist"));
         }
@@ -101,7 +121,14 @@ fn configuration(dir: &Path, claude: bool, delay: Duration) -> Result<String, Fa
         json!(["claude"])
     } else {
         let delay = delay.as_millis().to_string();
-        json!([coord, SIMULATED_WORKER, "--delay-ms", delay, "--trace", dir.join("workers.log")])
+        json!([
+            coord,
+            SIMULATED_WORKER,
+            "--delay-ms",
+            delay,
+            "--trace",
+            dir.join("workers.log")
+        ])
     };
     // JSON is YAML, and escapes whatever stands in a path.
     Ok(format!(
@@ -122,7 +149,10 @@ fn configuration(dir: &Path, claude: bool, delay: Duration) -> Result<String, Fa
 /// A port that nobody listens on just now.
 fn free_port() -> Result<u16, Failure> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(io("the loopback network"))?;
-    Ok(listener.local_addr().map_err(io("the loopback network"))?.port())
+    Ok(listener
+        .local_addr()
+        .map_err(io("the loopback network"))?
+        .port())
 }
 
 /// Opens the issues that are not there yet; they get the numbers 1 to 5.

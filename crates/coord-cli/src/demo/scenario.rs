@@ -14,7 +14,8 @@ pub(crate) const FILES: &[(&str, &str)] = &[
 /// The command that tests the project.
 pub(crate) const TEST_COMMAND: &str = "sh run-tests.sh";
 
-const README: &str = "# greetings\n\nA tiny library of shell functions. `sh run-tests.sh` tests it.\n";
+const README: &str =
+    "# greetings\n\nA tiny library of shell functions. `sh run-tests.sh` tests it.\n";
 
 const RUN_TESTS: &str = r#"#!/bin/sh
 # Runs every tests/*_test.sh on its own; ends 1 if any of them fails.

@@ -24,19 +24,33 @@ pub(crate) async fn show(
     if printer.is_json() {
         let issues: Vec<Value> = rows.iter().map(Row::json).collect();
         let millis = now().as_millis() - started.as_millis();
-        printer.json(&json!({"issues": issues, "merged": merged, "seconds": millis as f64 / 1000.0}));
+        printer
+            .json(&json!({"issues": issues, "merged": merged, "seconds": millis as f64 / 1000.0}));
     } else {
         printer.line("");
-        let header = ["issue", "title", "branch", "commits", "tests", "merged", "worker", "total"];
+        let header = [
+            "issue", "title", "branch", "commits", "tests", "merged", "worker", "total",
+        ];
         printer.table(&header, rows.iter().map(Row::cells).collect());
         let total = span(started, now());
-        let line = format!("\n{merged} of {} issues merged in {total}", scenario::ISSUES.len());
+        let line = format!(
+            "\n{merged} of {} issues merged in {total}",
+            scenario::ISSUES.len()
+        );
         printer.line(paint(STRONG, line));
         for row in rows.iter().filter(|row| !row.waited_for.is_empty()) {
-            printer.line(format_args!("{} waited: {}", row.assignment.issue, plain(&row.waited_for)));
+            printer.line(format_args!(
+                "{} waited: {}",
+                row.assignment.issue,
+                plain(&row.waited_for)
+            ));
         }
     }
-    Ok(if merged == scenario::ISSUES.len() { exit::OK } else { exit::FAILED })
+    Ok(if merged == scenario::ISSUES.len() {
+        exit::OK
+    } else {
+        exit::FAILED
+    })
 }
 
 struct Row {
@@ -53,9 +67,15 @@ async fn gather(engine: &Engine) -> Result<Vec<Row>, Failure> {
     assignments.sort_by_key(|a| a.issue.number);
     let mut rows = Vec::new();
     for assignment in assignments {
-        let filter =
-            HistoryFilter { assignment: Some(assignment.id.clone()), ..HistoryFilter::default() };
-        let mut row = Row { assignment, waited_for: String::new(), merged_at: None };
+        let filter = HistoryFilter {
+            assignment: Some(assignment.id.clone()),
+            ..HistoryFilter::default()
+        };
+        let mut row = Row {
+            assignment,
+            waited_for: String::new(),
+            merged_at: None,
+        };
         for recorded in engine.store().history(filter).await? {
             match recorded.event {
                 BoardEvent::AssignmentWaits { why, .. } => row.waited_for = why.why,
@@ -80,7 +100,12 @@ impl Row {
     }
 
     fn tests(&self) -> &'static str {
-        match self.assignment.verdict.as_ref().map(|verdict| verdict.result) {
+        match self
+            .assignment
+            .verdict
+            .as_ref()
+            .map(|verdict| verdict.result)
+        {
             Some(TestResult::Passed) => "passed",
             Some(TestResult::Failed) => "failed",
             Some(TestResult::Skipped) => "skipped",
@@ -96,7 +121,10 @@ impl Row {
         let a = &self.assignment;
         let style = if self.tests() == "passed" { GOOD } else { BAD };
         let merged = self.merged().map(|commit| paint(GOOD, commit));
-        let worker = a.started_at.zip(a.finished_at).map(|(from, to)| span(from, to));
+        let worker = a
+            .started_at
+            .zip(a.finished_at)
+            .map(|(from, to)| span(from, to));
         let total = self.merged_at.map(|at| span(a.requested_at, at));
         vec![
             format!("#{}", a.issue.number),

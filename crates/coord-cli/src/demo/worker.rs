@@ -23,7 +23,10 @@ pub(crate) struct Options {
 
 impl Options {
     fn parse(mut args: impl Iterator<Item = String>) -> Self {
-        let mut options = Self { session: "simulated".to_owned(), ..Self::default() };
+        let mut options = Self {
+            session: "simulated".to_owned(),
+            ..Self::default()
+        };
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--delay-ms" => {
@@ -48,7 +51,11 @@ enum Step {
     /// Write a whole file.
     Write { path: String, content: String },
     /// Replace the first occurrence of a text in a file.
-    Replace { path: String, find: String, with: String },
+    Replace {
+        path: String,
+        find: String,
+        with: String,
+    },
     /// Run a shell command; the worker fails when it does.
     Run(String),
     /// Commit everything.
@@ -58,7 +65,11 @@ enum Step {
 /// Runs the worker to its end.
 pub(crate) fn run(args: impl Iterator<Item = String>) -> ExitCode {
     let options = Options::parse(args);
-    let mut worker = Simulation { options, turn: 0, out: io::stdout() };
+    let mut worker = Simulation {
+        options,
+        turn: 0,
+        out: io::stdout(),
+    };
     match worker.work() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -81,10 +92,14 @@ impl Simulation {
         io::stdin().read_to_string(&mut prompt)?;
         self.trace("start")?;
         let cwd = std::env::current_dir()?;
-        self.emit(json!({"type": "system", "subtype": "init", "cwd": cwd, "model": "simulated",
+        self.emit(
+            &json!({"type": "system", "subtype": "init", "cwd": cwd, "model": "simulated",
             "session_id": self.options.session, "tools": ["Bash", "Edit", "Write"],
-            "permissionMode": "bypassPermissions", "apiKeySource": "none"}))?;
-        self.say("This is a simulation: no model is asked. STATUS lines and edits follow a script.")?;
+            "permissionMode": "bypassPermissions", "apiKeySource": "none"}),
+        )?;
+        self.say(
+            "This is a simulation: no model is asked. STATUS lines and edits follow a script.",
+        )?;
         for step in script(&prompt)? {
             sleep(self.options.delay);
             self.act(step)?;
@@ -120,19 +135,28 @@ impl Simulation {
                 })
             }
             Step::Run(command) => self.shell(&command, &[]),
-            Step::Commit(message) => {
-                self.shell("git add --all && git commit --quiet --message \"$0\"", &[&message])
-            }
+            Step::Commit(message) => self.shell(
+                "git add --all && git commit --quiet --message \"$0\"",
+                &[&message],
+            ),
         }
     }
 
     fn shell(&mut self, command: &str, args: &[&str]) -> io::Result<()> {
         let input = json!({"command": command, "description": "run"});
         self.tool("Bash", &input, || {
-            let output = Command::new("sh").arg("-c").arg(command).args(args).output()?;
+            let output = Command::new("sh")
+                .arg("-c")
+                .arg(command)
+                .args(args)
+                .output()?;
             let text = String::from_utf8_lossy(&output.stdout).into_owned()
                 + &String::from_utf8_lossy(&output.stderr);
-            if output.status.success() { Ok(text) } else { Err(io::Error::other(text)) }
+            if output.status.success() {
+                Ok(text)
+            } else {
+                Err(io::Error::other(text))
+            }
         })
     }
 
@@ -145,38 +169,48 @@ impl Simulation {
     ) -> io::Result<()> {
         self.turn += 1;
         let id = format!("toolu_simulated_{}", self.turn);
-        self.assistant(json!({"type": "tool_use", "id": id, "name": name, "input": input}))?;
+        self.assistant(&json!({"type": "tool_use", "id": id, "name": name, "input": input}))?;
         let answer = call();
         let (text, is_error) = match &answer {
             Ok(text) => (text.clone(), false),
             Err(error) => (error.to_string(), true),
         };
-        self.emit(json!({"type": "user", "session_id": self.options.session, "message": {
+        self.emit(
+            &json!({"type": "user", "session_id": self.options.session, "message": {
             "role": "user", "content": [{"type": "tool_result", "tool_use_id": id,
-            "content": text, "is_error": is_error}]}}))?;
+            "content": text, "is_error": is_error}]}}),
+        )?;
         answer.map(drop)
     }
 
     fn say(&mut self, text: &str) -> io::Result<()> {
         self.turn += 1;
-        self.assistant(json!({"type": "text", "text": text}))
+        self.assistant(&json!({"type": "text", "text": text}))
     }
 
-    fn assistant(&mut self, block: Value) -> io::Result<()> {
+    fn assistant(&mut self, block: &Value) -> io::Result<()> {
         let id = format!("msg_simulated_{}", self.turn);
-        self.emit(json!({"type": "assistant", "session_id": self.options.session,
+        self.emit(
+            &json!({"type": "assistant", "session_id": self.options.session,
             "parent_tool_use_id": null, "message": {"id": id, "type": "message",
-            "role": "assistant", "model": "simulated", "content": [block]}}))
+            "role": "assistant", "model": "simulated", "content": [block]}}),
+        )
     }
 
     fn result(&mut self, is_error: bool, text: &str) -> io::Result<()> {
-        let subtype = if is_error { "error_during_execution" } else { "success" };
-        self.emit(json!({"type": "result", "subtype": subtype, "is_error": is_error,
+        let subtype = if is_error {
+            "error_during_execution"
+        } else {
+            "success"
+        };
+        self.emit(
+            &json!({"type": "result", "subtype": subtype, "is_error": is_error,
             "num_turns": self.turn, "result": text, "session_id": self.options.session,
-            "total_cost_usd": 0.0, "terminal_reason": "completed", "permission_denials": []}))
+            "total_cost_usd": 0.0, "terminal_reason": "completed", "permission_denials": []}),
+        )
     }
 
-    fn emit(&mut self, event: Value) -> io::Result<()> {
+    fn emit(&mut self, event: &Value) -> io::Result<()> {
         writeln!(self.out, "{event}")?;
         self.out.flush()
     }
@@ -187,29 +221,43 @@ impl Simulation {
             return Ok(());
         };
         let line = format!("{what} {}\n", self.options.session);
-        File::options().create(true).append(true).open(path)?.write_all(line.as_bytes())
+        File::options()
+            .create(true)
+            .append(true)
+            .open(path)?
+            .write_all(line.as_bytes())
     }
 }
 
 /// The path in the worktree. The script stands in an issue: it may not lead out.
 fn inside(path: &str) -> io::Result<PathBuf> {
     let relative = Path::new(path);
-    if relative.components().all(|part| matches!(part, Component::Normal(_))) {
+    if relative
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)))
+    {
         Ok(std::env::current_dir()?.join(relative))
     } else {
-        Err(io::Error::other(format!("`{path}` leads out of the worktree")))
+        Err(io::Error::other(format!(
+            "`{path}` leads out of the worktree"
+        )))
     }
 }
 
 /// The steps between the line "```simulate" and the next "```".
 fn script(prompt: &str) -> io::Result<Vec<Step>> {
-    let lines = prompt.lines().map(str::trim).skip_while(|line| *line != "```simulate").skip(1);
+    let lines = prompt
+        .lines()
+        .map(str::trim)
+        .skip_while(|line| *line != "```simulate")
+        .skip(1);
     let steps: Result<Vec<Step>, _> = lines
         .take_while(|line| *line != "```")
         .filter(|line| !line.is_empty())
         .map(serde_json::from_str)
         .collect();
-    let steps = steps.map_err(|error| io::Error::other(format!("bad `simulate` block: {error}")))?;
+    let steps =
+        steps.map_err(|error| io::Error::other(format!("bad `simulate` block: {error}")))?;
     if steps.is_empty() {
         return Err(io::Error::other(
             "the issue has no `simulate` block: the simulated worker cannot work on it",
@@ -224,9 +272,13 @@ mod tests {
 
     #[test]
     fn the_script_is_read_from_the_block() {
-        let prompt = "Title\n```simulate\n{\"say\":\"STATUS: hi\"}\n\n{\"run\":\"true\"}\n```\nrest";
+        let prompt =
+            "Title\n```simulate\n{\"say\":\"STATUS: hi\"}\n\n{\"run\":\"true\"}\n```\nrest";
         let steps = script(prompt).unwrap();
-        assert!(matches!(&steps[..], [Step::Say(_), Step::Run(_)]), "{steps:?}");
+        assert!(
+            matches!(&steps[..], [Step::Say(_), Step::Run(_)]),
+            "{steps:?}"
+        );
     }
 
     #[test]

@@ -126,7 +126,7 @@ fn no_foreign_branch(
         ClaimEvidence::Unknown { error } => {
             let why = format!("whether somebody else works on {issue} is unknown: {error}");
             let refusal = Refusal::new(Rule::ClaimUnknown, why).of_issue(issue);
-            Err(refusal.hint("try again, or confirm that nobody does"))
+            Err(refusal.hint("try again, or pass --accept-unknown when nobody does"))
         }
         ClaimEvidence::Branches(branches) => {
             let ours: BTreeSet<&str> = draft

@@ -153,7 +153,7 @@ fn the_forge_knows_of_others() {
         error: "timed out".into(),
     };
     let mut request = with(unknown);
-    insta::assert_snapshot!(world.refused(request.clone(), Rule::ClaimUnknown), @"whether somebody else works on lib#1 is unknown: timed out (try again, or confirm that nobody does)");
+    insta::assert_snapshot!(world.refused(request.clone(), Rule::ClaimUnknown), @"whether somebody else works on lib#1 is unknown: timed out (try again, or pass --accept-unknown when nobody does)");
     request.waivers.accept_unknown = true;
     world.assigned(request);
 }

@@ -7,6 +7,7 @@ use gix::ObjectId;
 use crate::repo::{
     PushOutcome, branch_ref, checkouts_of, has_origin, push_with_lease, read, set_ref,
 };
+use crate::registry::Registry;
 use crate::{GitError, Repo};
 
 pub(super) enum Published {
@@ -42,7 +43,7 @@ pub(super) fn publish(
             PushOutcome::Refused(reason) => Published::Refused(reason),
         });
     }
-    let checkouts = checkouts_of(repo, branch)?;
+    let checkouts = checkouts_of(repo, &Registry::open(repo)?, branch)?;
     match checkouts.as_slice() {
         [] => move_branch(gix, branch, new, old),
         [checkout] => fast_forward(repo, gix, checkout, branch, new, old),

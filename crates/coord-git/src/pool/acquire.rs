@@ -8,8 +8,9 @@ use gix::refs::Target;
 use gix::worktree::add::Head;
 
 use super::record::{Slot, WorktreeState};
-use super::{AcquireSpec, Worktree, WorktreePool, remove_linked};
+use super::{AcquireSpec, Worktree, WorktreePool, prepare_detached, remove_linked};
 use crate::lock::FileLock;
+use crate::registry::Registry;
 use crate::repo::{
     branch_ref, checkouts_of, commit, commit_id, local_tip, merge_base, open_gix, save_ref,
     set_head, set_ref, tip,
@@ -149,7 +150,8 @@ fn refuse_occupied(repo: &Repo, folder: &Path, spec: AcquireSpec<'_>) -> Result<
             remove_linked(repo, folder, &slot.path)?;
         }
     }
-    match checkouts_of(repo, spec.branch)?.into_iter().next() {
+    let checkouts = checkouts_of(repo, &Registry::open(repo)?, spec.branch)?;
+    match checkouts.into_iter().next() {
         Some(path) => Err(GitError::BranchInUse {
             branch: spec.branch.to_owned(),
             path,
@@ -236,9 +238,14 @@ fn register(
 ) -> Result<Claimed, GitError> {
     let path = free_path(repo, folder)?;
     let doing = "add a worktree";
-    let prepared = gix
-        .prepare_add_worktree(&path, head, &AtomicBool::new(false))
-        .map_err(GitError::library(doing))?;
+    let prepared = match head {
+        Head::Attached(_) => {
+            let _registry = Registry::open(repo)?;
+            gix.prepare_add_worktree(&path, head, &AtomicBool::new(false))
+                .map_err(GitError::library(doing))?
+        }
+        Head::Detached(target) => prepare_detached(repo, gix, &path, target)?,
+    };
     let admin = prepared
         .repo()
         .git_dir()

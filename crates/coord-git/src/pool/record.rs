@@ -133,11 +133,6 @@ impl Slot {
         reason.trim().strip_prefix(OWNER)?.parse().ok()
     }
 
-    pub(crate) fn is_locked_for(&self, owner: &str) -> bool {
-        fs::read_to_string(self.admin.join("locked"))
-            .is_ok_and(|reason| reason.trim().strip_prefix(OWNER) == Some(owner))
-    }
-
     pub(crate) fn lock_for(&self, owner: &str) -> Result<(), GitError> {
         replace(&self.admin.join("locked"), &format!("{OWNER}{owner}\n"))
     }

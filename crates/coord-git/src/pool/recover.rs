@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use coord_core::ids::AssignmentId;
 
 use super::record::{Slot, WorktreeState};
-use super::{Released, WipSaved, WorktreePool, recycle, remove_linked, save};
+use super::{Released, WipSaved, WorktreePool, recycle, remove, remove_linked, save};
 use crate::{GitError, Repo};
 
 /// What [`WorktreePool::recover`] did.
@@ -64,11 +64,11 @@ fn sort_out(
         return Ok(());
     };
     if !slot.path.exists() {
-        return remove(repo, folder, slot, recovered);
+        return forget(repo, folder, slot, recovered);
     }
     match slot.state() {
         WorktreeState::Idle(_) => slot.unlock(),
-        WorktreeState::Preparing => remove(repo, folder, slot, recovered),
+        WorktreeState::Preparing => forget(repo, folder, slot, recovered),
         WorktreeState::Recycling => recycle_again(repo, folder, slot, keep, recovered),
         WorktreeState::Held => {
             if let Some(id) = slot.locked_by() {
@@ -79,6 +79,18 @@ fn sort_out(
             save::refuse_to_lose(repo, slot)?;
             recycle_again(repo, folder, slot, keep, recovered)
         }
+        // Registered, and then the process died before it could say so. The lock makes sure that
+        // nobody is about to.
+        WorktreeState::Unknown if slot.number().is_some() && remove::is_vacant(&slot.path)? => {
+            let _lock = WorktreePool::lock(folder)?;
+            match slot.state() {
+                WorktreeState::Unknown => forget(repo, folder, slot, recovered),
+                WorktreeState::Idle(_)
+                | WorktreeState::Preparing
+                | WorktreeState::Held
+                | WorktreeState::Recycling => Ok(()),
+            }
+        }
         WorktreeState::Unknown => Err(GitError::NotPooled {
             path: slot.path.clone(),
             why: "the pool did not make it",
@@ -86,7 +98,7 @@ fn sort_out(
     }
 }
 
-fn remove(
+fn forget(
     repo: &Repo,
     folder: &Path,
     slot: &Slot,

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::record::Slot;
+use crate::registry::Registry;
 use crate::{GitError, Repo};
 
 /// Removes the linked worktree `path`, files and registration, whatever is in it: callers have
@@ -15,10 +16,10 @@ use crate::{GitError, Repo};
 /// repository, and its `.git` is a file that leads to that registration. The main checkout has a
 /// folder for `.git` and no registration, so it can never be meant.
 pub(crate) fn remove_linked(repo: &Repo, folder: &Path, path: &Path) -> Result<(), GitError> {
-    let slot = if path.exists() {
-        Slot::at(repo, folder, path)?
-    } else {
+    let slot = if is_bare(path)? {
         registered(repo, folder, path)?
+    } else {
+        Slot::at(repo, folder, path)?
     };
     // Files first: an interrupted removal leaves a registration, which can be found again.
     if slot.path.exists() {
@@ -31,7 +32,18 @@ pub(crate) fn remove_linked(repo: &Repo, folder: &Path, path: &Path) -> Result<(
         }
         fs::remove_dir_all(&slot.path).map_err(GitError::io("remove", &slot.path))?;
     }
-    fs::remove_dir_all(&slot.admin).map_err(GitError::io("remove", &slot.admin))
+    Registry::open(repo)?.remove(&slot.admin)
+}
+
+/// Whether nothing is there, not even a `.git`.
+fn is_bare(path: &Path) -> Result<bool, GitError> {
+    Ok(!path.exists() || (path.is_dir() && read_dir(path)?.is_empty()))
+}
+
+/// Whether there are no files that anybody could have worked on.
+pub(super) fn is_vacant(path: &Path) -> Result<bool, GitError> {
+    let entries = read_dir(path)?;
+    Ok(entries.iter().all(|entry| entry.file_name() == ".git"))
 }
 
 /// A registration whose files are gone.

@@ -4,9 +4,15 @@ use std::path::{Path, PathBuf};
 
 use super::{Repo, branch_ref};
 use crate::GitError;
+use crate::registry::Registry;
 
-/// The roots of all checkouts that have the branch, or are rebasing it.
-pub(crate) fn checkouts_of(repo: &Repo, branch: &str) -> Result<Vec<PathBuf>, GitError> {
+/// The roots of all checkouts that have the branch, or are rebasing it. The open register is what
+/// makes the list whole.
+pub(crate) fn checkouts_of(
+    repo: &Repo,
+    _registry: &Registry,
+    branch: &str,
+) -> Result<Vec<PathBuf>, GitError> {
     let name = branch_ref(branch)?.as_bstr().to_string();
     let gix = repo.gix()?;
     let main = gix

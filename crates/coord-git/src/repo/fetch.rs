@@ -7,11 +7,17 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::{Repo, refs};
 use crate::GitError;
 use crate::cli::REMOTE_LIMIT;
 use crate::lock::FileLock;
+
+/// How often a fetch is tried that something else in the repository got in the way of, and how
+/// long it stands back before each further try.
+const ATTEMPTS: u32 = 6;
+const STAND_BACK: Duration = Duration::from_millis(20);
 
 type Outcome = Result<(), Arc<GitError>>;
 
@@ -52,8 +58,25 @@ impl Repo {
             .map_err(GitError::Shared)
     }
 
+    /// Held while the remote-tracking refs change: git gives up where it finds one locked.
+    pub(super) fn remote_lock(&self) -> Result<FileLock, GitError> {
+        FileLock::acquire(&self.common_dir.join("coord-remote.lock"))
+    }
+
     fn fetch_now(&self) -> Result<(), GitError> {
-        let _lock = FileLock::acquire(&self.common_dir.join("coord-fetch.lock"))?;
+        let _lock = self.remote_lock()?;
+        let mut result = self.fetch_once();
+        for attempt in 1..ATTEMPTS {
+            if !result.as_ref().is_err_and(got_in_the_way) {
+                break;
+            }
+            std::thread::sleep(STAND_BACK * attempt);
+            result = self.fetch_once();
+        }
+        result
+    }
+
+    fn fetch_once(&self) -> Result<(), GitError> {
         let mut run = self
             .run("fetch")
             .config("fetch.recurseSubmodules=no")
@@ -75,6 +98,17 @@ impl Repo {
             Some(0) => Ok(()),
             _ => Err(output.remote_failure("fetch")),
         }
+    }
+}
+
+/// Whether a fetch failed over what somebody else was doing at that moment: a person's own git,
+/// which knows nothing of our lock, at the same refs, or a worktree that is just being added and
+/// whose HEAD names no commit yet.
+fn got_in_the_way(error: &GitError) -> bool {
+    const SIGNS: [&str; 2] = ["unable to update local ref", "worktrees/"];
+    match error {
+        GitError::Command { stderr, .. } => SIGNS.iter().any(|sign| stderr.contains(sign)),
+        _ => false,
     }
 }
 

@@ -72,6 +72,7 @@ fn push(
     if refs::ssh_may_ask(&repo.gix()?) {
         run = run.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
     }
+    let _lock = repo.remote_lock()?;
     let output = run
         .args(["--", "origin", &format!("{new}:refs/heads/{branch}")])
         .output()?;

@@ -8,6 +8,9 @@ use gix::refs::{FullName, FullNameRef, Target};
 
 use crate::GitError;
 
+/// Start of the names of branches that exist for a moment while a worktree is registered.
+pub(crate) const STAND_IN: &str = "coord-stand-in-";
+
 const LOCAL: &str = "refs/heads/";
 const REMOTE: &str = "refs/remotes/origin/";
 
@@ -90,11 +93,20 @@ pub(crate) fn tip(repo: &gix::Repository, branch: &str) -> Result<Option<ObjectI
 pub(crate) fn branches(repo: &gix::Repository) -> Result<BTreeMap<String, ObjectId>, GitError> {
     let mut branches = BTreeMap::new();
     collect(repo, LOCAL, &mut branches)?;
+    branches.retain(|name, _| !name.starts_with(STAND_IN));
     if has_origin(repo) {
         collect(repo, REMOTE, &mut branches)?;
         branches.remove("HEAD");
     }
     Ok(branches)
+}
+
+/// The stand-in branches that there are.
+pub(crate) fn stand_ins(repo: &gix::Repository) -> Result<Vec<String>, GitError> {
+    let mut branches = BTreeMap::new();
+    collect(repo, LOCAL, &mut branches)?;
+    let names = branches.into_keys();
+    Ok(names.filter(|name| name.starts_with(STAND_IN)).collect())
 }
 
 fn collect(
@@ -151,6 +163,14 @@ pub(crate) fn save_ref(
 pub(crate) fn set_head(repo: &gix::Repository, target: Target, why: &str) -> Result<(), GitError> {
     let head = FullName::try_from("HEAD").map_err(GitError::library("set HEAD"))?;
     edit(repo, head, target, PreviousValue::Any, why)
+}
+
+/// Deletes a ref, whatever it is.
+pub(crate) fn delete_ref(repo: &gix::Repository, name: FullName) -> Result<(), GitError> {
+    let delete = || repo.edit_reference(RefEdit::delete(name.clone(), PreviousValue::Any));
+    // gix also removes a `packed-refs` that has become empty, and fails when another process has
+    // just done that: the second try finds nothing left to remove.
+    delete().or_else(|_| delete()).map(drop).map_err(GitError::library("delete a ref"))
 }
 
 fn edit(

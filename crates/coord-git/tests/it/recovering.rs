@@ -131,3 +131,34 @@ fn commits_of_the_dead_stay_on_their_branch() {
     assert!(recovered.saved.is_empty());
     assert_eq!(rev(&site.work, "issue-1"), work);
 }
+
+#[test]
+fn a_registration_that_was_interrupted_is_taken_back() {
+    let site = Site::new();
+    let pool = site.pool(0);
+    let repo = site.repo();
+    let worktree = site.acquire(&pool, 1);
+    // The crash came when git knew it and nothing else was written down.
+    let private = private(&worktree.path);
+    for file in ["coord-state", "coord-busy", "index"] {
+        std::fs::remove_file(private.join(file)).unwrap();
+    }
+    std::fs::write(private.join("locked"), "initializing\n").unwrap();
+    for file in ["README", "lib.txt", ".gitignore"] {
+        std::fs::remove_file(worktree.path.join(file)).unwrap();
+    }
+    let recovered = pool.recover(&repo, &[], &[]).unwrap();
+    assert_eq!(recovered.removed, std::slice::from_ref(&worktree.path));
+    let again = site.acquire(&pool, 1);
+    assert_eq!(git(&again.path, &["status", "--porcelain"]), "");
+}
+
+#[test]
+fn no_stand_in_branch_stays_behind() {
+    let site = Site::new();
+    git(&site.work, &["branch", "coord-stand-in-1-1"]);
+    assert_eq!(site.repo().default_branch(None).unwrap(), "trunk");
+    site.pool(2).warm(&site.repo(), None).unwrap();
+    let branches = git(&site.work, &["branch", "--format=%(refname:short)"]);
+    assert!(!branches.contains("stand-in"), "{branches}");
+}

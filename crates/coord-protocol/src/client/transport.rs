@@ -42,7 +42,8 @@ impl Default for Timeouts {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Repeatable;
 
-/// Repeats after a broken connection or a gateway's complaint, never after a time-out.
+/// Repeats after a broken connection or a gateway's complaint. Not after a time-out, and not where
+/// nobody listens: whoever asks shall hear that at once.
 #[derive(Debug, Clone)]
 pub(crate) struct RepeatWhereSafe {
     left: u32,
@@ -71,7 +72,10 @@ impl RepeatWhereSafe {
                 answer.status(),
                 StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT
             ),
-            Err(error) => !error.is::<tower::timeout::error::Elapsed>(),
+            Err(error) => {
+                let http = error.downcast_ref::<hyper_util::client::legacy::Error>();
+                http.is_some_and(|error| !error.is_connect())
+            }
         }
     }
 }

@@ -1,0 +1,229 @@
+//! `coord assign`: what it says when it dispatches, waits or refuses.
+
+use serde_json::json;
+
+use crate::bench::{Bench, Special, commit, write};
+
+#[test]
+fn a_dispatch_says_where_what_and_how() {
+    let bench = Bench::with_agent(Special::default());
+    bench.small_issue("a.txt");
+    insta::assert_snapshot!(bench.says(&["assign", "laptop", "shop", "1", "--model", "opus"]), @"");
+}
+
+#[test]
+fn as_data_it_is_the_assignment() {
+    let bench = Bench::with_agent(Special::default());
+    bench.small_issue("a.txt");
+    let args = [
+        "assign",
+        "-",
+        "shop",
+        "1",
+        "--briefing=-v",
+        "--files",
+        "a.txt",
+        "b/**",
+    ];
+    let answer = bench.json(&args);
+    let assignment = &answer["assignment"];
+    assert_eq!(answer["dispatched"], json!(true));
+    assert_eq!(assignment["machine"], json!("laptop"));
+    assert_eq!(assignment["briefing"], json!("-v"));
+    assert_eq!(assignment["scope"]["allowed"], json!(["a.txt", "b/**"]));
+}
+
+#[test]
+fn the_briefing_can_stand_in_a_file() {
+    let bench = Bench::new(Special::default());
+    bench.small_issue("a.txt");
+    std::fs::write(bench.path("todo.md"), "do it well\n").unwrap();
+    let answer = bench.json(&[
+        "assign",
+        "laptop",
+        "shop",
+        "1",
+        "--briefing-file",
+        "todo.md",
+    ]);
+    assert_eq!(answer["assignment"]["briefing"], json!("do it well\n"));
+
+    bench.small_issue("b.txt");
+    let args = [
+        "assign",
+        "laptop",
+        "shop",
+        "2",
+        "--briefing-file",
+        "nope.md",
+    ];
+    insta::assert_snapshot!(bench.complains(1, &args), @"");
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let bench = Bench::new(Special::default());
+    bench.small_issue("a.txt");
+    insta::assert_snapshot!(bench.says(&["assign", "laptop", "shop", "1", "--dry-run"]), @"");
+    let events = bench.json(&["assign", "laptop", "shop", "1", "--dry-run"]);
+    assert_eq!(events["events"][0]["kind"], json!("assignment_requested"));
+    let refused = bench.complains(2, &["assign", "tower", "shop", "1", "--dry-run"]);
+    assert!(refused.contains("tower"), "{refused}");
+    assert_eq!(bench.json(&["history"]), json!([]));
+}
+
+#[test]
+fn what_does_not_exist_is_wrong_usage() {
+    let bench = Bench::new(Special {
+        repos: "  - name: other\n    forge: local\n  - name: hub\n    github: acme/hub\n",
+        ..Special::default()
+    });
+    bench.small_issue("a.txt");
+    let complains = |args: &[&str]| bench.complains(2, args);
+    insta::assert_snapshot!(complains(&["assign", "tower", "shop", "1"]), @"");
+    insta::assert_snapshot!(complains(&["assign", "laptop", "shoop", "1"]), @"");
+    insta::assert_snapshot!(complains(&["assign", "laptop", "shop", "9"]), @"");
+    insta::assert_snapshot!(complains(&["assign", "laptop", "hub", "1"]), @"");
+    insta::assert_snapshot!(complains(&["assign", "laptop", "shop", "one"]), @"");
+    assert_eq!(bench.json(&["status"])["assignments"], json!([]));
+
+    let other = ["issue", "new", "--repo", "other", "Elsewhere"];
+    bench.run(&other).ok();
+    insta::assert_snapshot!(complains(&["assign", "laptop", "other", "1"]), @"");
+}
+
+#[test]
+fn a_closed_issue_is_refused() {
+    let bench = Bench::new(Special::default());
+    bench.small_issue("a.txt");
+    bench.run(&["issue", "close", "1"]).ok();
+    insta::assert_snapshot!(bench.complains(1, &["assign", "laptop", "shop", "1"]), @"");
+}
+
+#[test]
+fn a_claimed_issue_is_refused_naming_the_claim() {
+    let bench = Bench::with_agent(Special::default());
+    let id = bench.running("a.txt");
+    let args = ["assign", "laptop", "shop", "1"];
+    insta::assert_snapshot!(bench.complains(1, &args), @"");
+    let refusal = bench.run(&[&args[..], &["--json"]].concat()).code(1).json();
+    let error = refusal["error"].as_str().unwrap();
+    assert!(error.contains(&id), "{error}");
+    assert_eq!(refusal["exit_code"], json!(1));
+    bench.open_gate();
+    bench.run(&["wait", &id]).ok();
+    insta::assert_snapshot!(bench.complains(1, &args), @"");
+}
+
+#[test]
+fn a_branch_of_somebody_else_is_a_claim_until_it_is_gone() {
+    let bench = Bench::new(Special::default());
+    bench.small_issue("a.txt");
+    let branch = "refs/heads/main:refs/heads/issue-1-by-hand";
+    let clone = bench.repo.clone_path();
+    coord_test_support::git_fixture::git(&clone, &["push", "-q", "origin", branch]).unwrap();
+    let args = ["assign", "laptop", "shop", "1"];
+    insta::assert_snapshot!(bench.complains(1, &args), @"");
+    let gone = ["push", "-q", "origin", ":issue-1-by-hand"];
+    coord_test_support::git_fixture::git(&clone, &gone).unwrap();
+    bench.run(&args).ok();
+}
+
+#[test]
+fn overlapping_files_are_refused_or_waited_for_or_allowed() {
+    let bench = Bench::with_agent(Special::default());
+    let steps = [json!({"say": "hi"}), write("a.txt"), commit()];
+    bench.issue("One", &steps);
+    bench.issue("Two", &steps);
+    bench.issue("Three", &steps);
+    bench
+        .run(&["assign", "laptop", "shop", "1", "--files", "src/**"])
+        .ok();
+    let two = ["assign", "laptop", "shop", "2", "--files", "src/a.txt"];
+    insta::assert_snapshot!(bench.complains(1, &two), @"");
+    let waits = bench.says(&[&two[..], &["--wait"]].concat());
+    insta::assert_snapshot!(waits, @"");
+    let three = [
+        "assign",
+        "laptop",
+        "shop",
+        "3",
+        "--files",
+        "src/a.txt",
+        "--allow-overlap",
+    ];
+    bench.run(&three).ok();
+}
+
+#[test]
+fn work_upstream_is_refused_or_ignored() {
+    let bench = Bench::new(Special {
+        repo: "    depends_on: [lib]\n",
+        repos: "  - name: lib\n    forge: local\n",
+        works_on: "shop, lib",
+        ..Special::default()
+    });
+    bench
+        .run(&["issue", "new", "--repo", "lib", "Upstream"])
+        .ok();
+    bench
+        .run(&["issue", "new", "--repo", "shop", "Downstream"])
+        .ok();
+    bench.run(&["assign", "laptop", "lib", "1"]).ok();
+    let args = ["assign", "laptop", "shop", "1"];
+    insta::assert_snapshot!(bench.complains(1, &args), @"");
+    insta::assert_snapshot!(bench.says(&["status"]), @"");
+    bench.run(&[&args[..], &["--ignore-deps"]].concat()).ok();
+}
+
+#[test]
+fn without_a_free_slot_or_money_it_is_refused() {
+    let bench = Bench::new(Special {
+        slots: 1,
+        ..Special::default()
+    });
+    bench.small_issue("a.txt");
+    bench.small_issue("b.txt");
+    bench.run(&["assign", "laptop", "shop", "1"]).ok();
+    insta::assert_snapshot!(bench.complains(1, &["assign", "laptop", "shop", "2"]), @"");
+    insta::assert_snapshot!(bench.complains(1, &["assign", "-", "shop", "2"]), @"");
+    insta::assert_snapshot!(bench.says(&["assign", "-", "shop", "2", "--wait"]), @"");
+
+    let bench = Bench::new(Special {
+        more: "budgets: {issue_usd: 0.0}\n",
+        ..Special::default()
+    });
+    bench.small_issue("a.txt");
+    insta::assert_snapshot!(bench.complains(1, &["assign", "laptop", "shop", "1"]), @"");
+}
+
+#[test]
+fn an_agent_that_is_away_gets_it_later() {
+    let mut bench = Bench::new(Special::default());
+    bench.small_issue("a.txt");
+    let kept = bench.run(&["assign", "laptop", "shop", "1"]).ok();
+    insta::assert_snapshot!(bench.redact(&kept.out), @"");
+    insta::assert_snapshot!(bench.redact(&kept.err), @"");
+    insta::assert_snapshot!(bench.says(&["why", "1"]), @"");
+    insta::assert_snapshot!(bench.says(&["resume", "--no-wait"]), @"");
+
+    bench.start_agent();
+    insta::assert_snapshot!(bench.says(&["resume"]), @"");
+    insta::assert_snapshot!(bench.says(&["resume"]), @"");
+}
+
+#[test]
+fn it_can_go_all_the_way_by_itself() {
+    let bench = Bench::with_agent(Special::default());
+    bench.small_issue("a.txt");
+    bench
+        .run(&["assign", "laptop", "shop", "1", "--until", "merged"])
+        .ok();
+    let id = bench.only_assignment()["id"].as_str().unwrap().to_owned();
+    bench.run(&["wait", &id]).ok();
+    assert_eq!(
+        bench.repo.remote_file("main", "a.txt").as_deref(),
+        Some("a.txt")
+    );
+    assert_eq!(bench.json(&["issue", "list"]), json!([]));
+}

@@ -1,0 +1,128 @@
+//! `coord demo`: five issues become five merges, and nothing is left behind.
+
+use coord_test_support::git_fixture::git;
+use coord_test_support::processes;
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::bench::{Bench, Special};
+use crate::program::PATIENCE;
+
+#[test]
+fn five_issues_are_merged_and_nothing_is_left() {
+    let bench = Bench::new(Special::default());
+    let ran = bench.run(&["demo"]).ok();
+    assert!(ran.err.contains("the workers are simulated"), "{}", ran.err);
+    assert!(ran.out.contains("5 of 5 issues merged in "), "{}", ran.out);
+    assert!(
+        ran.out
+            .contains("greetings#4 waited: its files overlap with"),
+        "{}",
+        ran.out
+    );
+    processes::wait_only(bench.sandbox.path(), &[], PATIENCE).unwrap();
+    let left = std::fs::read_dir(bench.path("tmp")).unwrap();
+    assert_eq!(left.count(), 0);
+    assert!(!bench.sandbox.coord_home().join("coord.db").exists());
+}
+
+#[test]
+fn its_table_as_data_and_a_folder_that_is_kept() {
+    let bench = Bench::new(Special::default());
+    let mut table = bench.run(&["demo", "--dir", "kept", "--json"]).ok().json();
+    let shape = shape(&mut table);
+    insta::assert_snapshot!(shape, @"");
+    let project = bench.path("kept/project");
+    let merged = git(
+        &bench.path("kept/remote.git"),
+        &["log", "--format=%s", "main"],
+    )
+    .unwrap();
+    assert_eq!(merged.lines().count(), 6, "{merged}");
+    assert_eq!(git(&project, &["status", "--porcelain"]).unwrap(), "");
+    let trace = std::fs::read_to_string(bench.path("kept/workers.log")).unwrap();
+    assert_eq!(trace.lines().count(), 10, "{trace}");
+
+    // All is done already: nothing runs again.
+    let again = bench.run(&["demo", "--dir", "kept"]).ok();
+    assert!(again.err.contains("everything is kept in"), "{}", again.err);
+    assert_eq!(
+        std::fs::read_to_string(bench.path("kept/workers.log")).unwrap(),
+        trace
+    );
+    processes::wait_only(bench.sandbox.path(), &[], PATIENCE).unwrap();
+}
+
+/// Every value that differs each time becomes the name of its type.
+fn shape(value: &mut Value) -> String {
+    let rows = value["issues"].as_array_mut().unwrap();
+    for row in rows {
+        for (key, value) in row.as_object_mut().unwrap() {
+            let stays = matches!(
+                key.as_str(),
+                "issue" | "title" | "branch" | "commits" | "tests" | "state"
+            );
+            if !stays && *value != Value::from("") {
+                *value = Value::from(if value.is_number() { "number" } else { "text" });
+            }
+        }
+    }
+    value["seconds"] = Value::from(if value["seconds"].is_number() {
+        "number"
+    } else {
+        ""
+    });
+    serde_json::to_string_pretty(value).unwrap()
+}
+
+#[test]
+fn the_folder_of_somebody_else_is_left_alone() {
+    let bench = Bench::new(Special::default());
+    std::fs::create_dir(bench.path("mine")).unwrap();
+    std::fs::write(bench.path("mine/thesis.txt"), "years\n").unwrap();
+    insta::assert_snapshot!(bench.complains(2, &["demo", "--dir", "mine"]), @"");
+    let entries = std::fs::read_dir(bench.path("mine")).unwrap();
+    assert_eq!(entries.count(), 1);
+}
+
+#[test]
+fn ctrl_c_ends_its_workers_and_a_second_run_completes_it() {
+    let bench = Bench::new(Special::default());
+    let mut demo = bench.start(&["demo", "--slow", "--dir", "cut"]);
+    demo.says("worker started");
+    demo.signal(Signal::INT);
+    let ended = demo.end().code(130);
+    assert!(
+        ended.err.contains("interrupted: stopping the workers"),
+        "{}",
+        ended.err
+    );
+    processes::wait_only(bench.sandbox.path(), &[], PATIENCE).unwrap();
+}
+
+#[test]
+fn what_is_prepared_can_be_gone_on_with_by_hand() {
+    let bench = Bench::new(Special::default());
+    let prepared = bench
+        .run(&["demo", "--prepare", "--dir", "by hand"])
+        .ok()
+        .out;
+    insta::assert_snapshot!(bench.redact(&prepared), @"");
+    // The lines as they stand, in a shell.
+    let steps: Vec<&str> = prepared
+        .lines()
+        .filter(|l| l.starts_with("export ") || l.starts_with("coord "))
+        .collect();
+    let script = steps.join("\n") + "\nkill $!; wait";
+    let bin = bench.path("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink(crate::bench::COORD, bin.join("coord")).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let mut shell = bench.sandbox.command("sh");
+    let ran = bench
+        .launch(shell.args(["-e", "-c", &script]).env("PATH", path))
+        .end()
+        .ok();
+    assert!(ran.out.contains("greetings#1: merged as"), "{ran:?}");
+    processes::wait_only(bench.sandbox.path(), &[], PATIENCE).unwrap();
+}

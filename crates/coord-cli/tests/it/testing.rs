@@ -1,0 +1,76 @@
+//! `coord test`: verdicts by running, and by a person's word.
+
+use serde_json::json;
+
+use crate::bench::{Bench, Special};
+
+#[test]
+fn a_branch_is_tested_in_a_place_of_its_own() {
+    let bench = Bench::with_agent(Special {
+        repo: "    build_command: echo built\n    test_command: cat ok.txt a.txt\n",
+        ..Special::default()
+    });
+    let id = bench.worked("a.txt");
+    let ran = bench.run(&["test", &id]).ok();
+    insta::assert_snapshot!(bench.redact(&ran.out), @"");
+    insta::assert_snapshot!(bench.redact(&ran.err), @"");
+    let answer = bench.json(&["test", &id]);
+    let log = std::fs::read_to_string(answer["output"].as_str().unwrap()).unwrap();
+    assert_eq!(log, "$ echo built\nbuilt\n$ cat ok.txt a.txt\nok\na.txt\n");
+}
+
+#[test]
+fn red_is_an_exit_code_too() {
+    let bench = Bench::with_agent(Special {
+        repo: "    test_command: echo looking; test -e b.txt\n",
+        ..Special::default()
+    });
+    let id = bench.worked("a.txt");
+    let ran = bench.run(&["test", &id]).code(1);
+    insta::assert_snapshot!(bench.redact(&ran.out), @"");
+    let refused = bench.complains(1, &["merge"]);
+    insta::assert_snapshot!(refused, @"");
+}
+
+#[test]
+fn a_verdict_by_hand() {
+    let bench = Bench::with_agent(Special::default());
+    let id = bench.worked("a.txt");
+    let says = |args: &[&str]| bench.says(&[&["test", &id], args].concat());
+    insta::assert_snapshot!(says(&["--passed"]), @"");
+    insta::assert_snapshot!(says(&["--skipped", "--reason", "only words"]), @"");
+    std::fs::write(bench.path("out.txt"), "one\ntwo\n").unwrap();
+    let fail = [
+        "test",
+        &id,
+        "--fail",
+        "--reason",
+        "it smells",
+        "--output",
+        "out.txt",
+    ];
+    let ran = bench.run(&fail).code(1);
+    insta::assert_snapshot!(bench.redact(&ran.out), @"");
+    let verdict = &bench.only_assignment()["verdict"];
+    assert_eq!(verdict["note"], json!("it smells\none\ntwo"));
+
+    for wrong in [&["--passed", "--fail"][..], &["--output", "out.txt"]] {
+        bench.run(&[&["test", &id], wrong].concat()).code(2);
+    }
+}
+
+#[test]
+fn what_cannot_be_tested_says_why() {
+    let bench = Bench::with_agent(Special {
+        repo: "",
+        ..Special::default()
+    });
+    insta::assert_snapshot!(bench.complains(2, &["test", "abc"]), @"");
+    let id = bench.running("a.txt");
+    insta::assert_snapshot!(bench.complains(1, &["test", &id]), @"");
+    bench.open_gate();
+    bench.run(&["wait", &id]).ok();
+    // Without any command there is nothing that could be red.
+    let ran = bench.run(&["test", &id]);
+    insta::assert_snapshot!(bench.redact(&format!("{:?} {}{}", ran.code, ran.out, ran.err)), @"");
+}

@@ -1,0 +1,16 @@
+//! The engine on a real store, a real git repository with a remote, and a scripted agent that is a
+//! real HTTP server.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod agent;
+mod claims;
+mod crashes;
+mod dispatching;
+mod following;
+mod merging;
+mod spine;
+mod stopping;
+mod testing;
+mod together;
+mod world;

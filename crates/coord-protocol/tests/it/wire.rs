@@ -1,0 +1,115 @@
+//! The types against what agents and coordinators really write.
+
+use coord_core::assignment::WorkerResult;
+use coord_core::command::AgentReport;
+use coord_core::failure::FailureClass;
+use coord_core::ids::{AssignmentId, Timestamp};
+use coord_protocol::{
+    AgentEvent, AgentEventKind, AssignmentStatus, EndReport, EndResult, FailureKind, Health,
+    RepoState, Repos, StatusAnswer,
+};
+
+/// As an agent of 0.1.0 answers it.
+const OLD_STATUS: &str = r#"{
+  "active": [{"id": "0a1b2c3d4e5f", "spec": {"repo_name": "shop", "repo_path": "/src/shop",
+      "issue_number": 7, "issue_title": "t", "briefing": "b", "files_allowed": null,
+      "files_forbidden": [], "branch": null, "pull_repos": [], "type": "work",
+      "system_prompt": null, "review_target": null, "deny_commands": null, "model": "opus"},
+    "status": "running", "pid": 4711, "started_at": 1700000000.25, "finished_at": null,
+    "exit_code": null, "log_path": "/l", "error": null, "branch": "issue-7-t", "worktree_path": "/w",
+    "progress": {"updates": ["a"], "stuck": null, "warnings": [], "latest_confidence": 0.8},
+    "model_used": null, "turns": null, "cost_so_far": null, "last_tool": null, "rate_limited": false}],
+  "completed": [{"id": "0a1b2c3d4e60", "spec": {"repo_name": "shop", "repo_path": "/src/shop",
+      "issue_number": 8, "issue_title": "t", "briefing": "b"},
+    "status": "done", "pid": 1, "started_at": 1.0, "finished_at": 2.5, "exit_code": 0,
+    "log_path": "/l", "error": null, "branch": "issue-8-t", "worktree_path": null,
+    "model_used": "claude", "total_cost_usd": 0.5, "num_turns": 3, "stop_reason": "end_turn"}]
+}"#;
+
+#[test]
+fn the_status_of_an_old_agent() {
+    let status: StatusAnswer = serde_json::from_str(OLD_STATUS).unwrap();
+    let active = &status.active[0];
+    assert_eq!(active.assignment.status, AssignmentStatus::Running);
+    assert_eq!((active.turns, active.cost_so_far), (0, 0.0));
+    assert_eq!(active.assignment.spec.model.as_deref(), Some("opus"));
+    let [AgentReport::Started { at, base: None }] = &active.report()[..] else {
+        panic!("{:?}", active.report());
+    };
+    assert_eq!(*at, Timestamp::from_millis(1_700_000_000_250));
+
+    let AgentReport::Finished { at, end } = status.completed[0].report() else {
+        panic!("{:?}", status.completed[0].report());
+    };
+    assert_eq!(at, Timestamp::from_millis(2500));
+    assert_eq!(end.result, WorkerResult::Done);
+    assert_eq!(
+        (end.branch.as_deref(), end.commits, end.pushed),
+        (Some("issue-8-t"), 1, true)
+    );
+    assert_eq!((end.cost_usd, end.turns, end.error), (0.5, 3, None));
+}
+
+#[test]
+fn the_health_and_the_repositories_of_an_old_agent() {
+    let health = r#"{"machine":"m","capabilities":[],"repos":["a"],"active":1,"completed":2}"#;
+    let health: Health = serde_json::from_str(health).unwrap();
+    assert_eq!((health.protocol, health.slots), (None, None));
+    let repos =
+        r#"{"a":{"sha":"1","branch":"main","dirty":false,"path":"/a"},"b":{"error":"gone"}}"#;
+    let repos: Repos = serde_json::from_str(repos).unwrap();
+    assert!(matches!(&repos["a"], RepoState::Ready { dirty: false, .. }));
+    assert!(matches!(&repos["b"], RepoState::Broken { path: None, .. }));
+}
+
+fn end(class: FailureKind) -> EndReport {
+    EndReport {
+        retry_at: Some(100.5),
+        ..EndReport::never_started(EndResult::Failed, Some(class), "limit".to_owned())
+    }
+}
+
+#[test]
+fn an_end_keeps_its_class_and_the_time_to_try_again() {
+    let environmental = FailureClass::Environmental {
+        retry_at: Some(Timestamp::from_millis(100_500)),
+    };
+    for (kind, class) in [
+        (FailureKind::Environmental, environmental),
+        (FailureKind::Configuration, FailureClass::Configuration),
+        (FailureKind::Work, FailureClass::Work),
+    ] {
+        assert_eq!(FailureKind::from(class), kind);
+        let worker = coord_core::assignment::WorkerEnd::from(end(kind));
+        assert_eq!(worker.result, WorkerResult::Failed(class));
+    }
+}
+
+#[test]
+fn a_finished_event_on_the_wire() {
+    let event = AgentEvent {
+        seq: 3,
+        at: 2.5,
+        id: Some(AssignmentId::from_bits(7)),
+        kind: AgentEventKind::Finished {
+            finished_at: 2.25,
+            end: Box::new(end(FailureKind::Work)),
+        },
+        cursor: "not sent".to_owned(),
+    };
+    let json = serde_json::to_string(&event).unwrap();
+    insta::assert_snapshot!(json, @r#"{"seq":3,"at":2.5,"id":"000000000007","kind":"finished","finished_at":2.25,"end":{"result":"failed","class":"work","retry_at":100.5,"exit_code":null,"error":"limit","branch":null,"head":null,"base":null,"commits":0,"pushed":false,"push_error":null,"wip_ref":null,"files":[],"cost_usd":0.0,"turns":0,"stuck":null,"session":null}}"#);
+    let mut read: AgentEvent = serde_json::from_str(&json).unwrap();
+    read.cursor.clone_from(&event.cursor);
+    assert_eq!(read, event);
+}
+
+#[test]
+fn resync_has_no_assignment() {
+    let read: AgentEvent = serde_json::from_str(r#"{"seq":9,"at":1,"kind":"resync"}"#).unwrap();
+    assert_eq!(
+        (read.id.as_ref(), &read.kind),
+        (None, &AgentEventKind::Resync)
+    );
+    assert!(read.report().is_none());
+}

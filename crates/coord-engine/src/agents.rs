@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use coord_core::Board;
 use coord_core::ids::{AssignmentId, MachineName};
 use coord_protocol::{
-    ActiveRow, AgentClient, ClientError, CompletedRow, Health, StatusAnswer, StatusQuery,
+    ActiveRow, AgentClient, ClientError, CompletedRow, Feature, Health, StatusAnswer, StatusQuery,
 };
+
+use crate::old_peer;
 
 /// The typed client of every machine's agent.
 #[derive(Debug, Clone, Default)]
@@ -55,10 +58,17 @@ impl Agents {
     }
 }
 
-/// Asks one agent for its health and, in the same breath, for its assignments.
+/// Asks one agent for its health and, in the same breath, for its assignments. `board` is the one
+/// from before: what an old agent calls otherwise gets the names that it has there.
 pub(crate) async fn ask(
     client: &AgentClient,
     query: StatusQuery,
+    board: &Board,
+    machine: &MachineName,
 ) -> Result<(Health, StatusAnswer), ClientError> {
-    tokio::try_join!(client.health(), client.status(query))
+    let (health, mut status) = tokio::try_join!(client.health(), client.status(query))?;
+    if !health.can(Feature::IdempotentAssign) {
+        old_peer::translate(board, machine, &mut status);
+    }
+    Ok((health, status))
 }

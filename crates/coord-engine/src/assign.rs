@@ -55,13 +55,17 @@ impl Engine {
 
     async fn request(&self, input: AssignInput) -> Result<AssignRequest, EngineError> {
         let forge = self.forge(&input.repo)?;
-        let (issue, evidence) =
-            tokio::join!(forge.issue(input.issue), claims(forge, input.issue));
-        let failed = |source| EngineError::Forge { repo: input.repo.clone(), source };
-        let issue = issue.map_err(failed)?.ok_or_else(|| EngineError::UnknownIssue {
+        let (issue, evidence) = tokio::join!(forge.issue(input.issue), claims(forge, input.issue));
+        let failed = |source| EngineError::Forge {
             repo: input.repo.clone(),
-            number: input.issue,
-        })?;
+            source,
+        };
+        let issue = issue
+            .map_err(failed)?
+            .ok_or_else(|| EngineError::UnknownIssue {
+                repo: input.repo.clone(),
+                number: input.issue,
+            })?;
         Ok(AssignRequest {
             id: clock::fresh_id(),
             kind: AssignmentKind::Work,
@@ -71,8 +75,9 @@ impl Engine {
             model: input.model,
             briefing: input.briefing,
             scope: input.scope,
-            evidence: evidence
-                .unwrap_or_else(|error| ClaimEvidence::Unknown { error: with_causes(&error) }),
+            evidence: evidence.unwrap_or_else(|error| ClaimEvidence::Unknown {
+                error: with_causes(&error),
+            }),
             when_blocked: input.when_blocked,
             waivers: input.waivers,
             goal: input.goal,

@@ -99,7 +99,9 @@ impl Engine {
     fn start_followers(&self, progress: &mpsc::Sender<Progress>) -> JoinSet<EngineError> {
         let mut followers = JoinSet::new();
         for (machine, client) in self.agents().iter() {
-            let follow = self.clone().follow(machine.clone(), client.clone(), progress.clone());
+            let follow = self
+                .clone()
+                .follow(machine.clone(), client.clone(), progress.clone());
             followers.spawn(follow);
         }
         followers
@@ -110,7 +112,10 @@ impl Engine {
         seen: u64,
         show: &mut impl FnMut(Progress),
     ) -> Result<u64, EngineError> {
-        let filter = HistoryFilter { after_seq: Some(seen), ..HistoryFilter::default() };
+        let filter = HistoryFilter {
+            after_seq: Some(seen),
+            ..HistoryFilter::default()
+        };
         let mut last = seen;
         for recorded in self.store().history(filter).await? {
             last = recorded.seq;
@@ -139,7 +144,11 @@ impl Engine {
 
     /// Lets what has waited for time alone go on.
     async fn pass_time(&self, board: &Board) -> Result<(), EngineError> {
-        if board.assignments.values().any(|a| a.state.is_active() && !a.state.takes_slot()) {
+        if board
+            .assignments
+            .values()
+            .any(|a| a.state.is_active() && !a.state.takes_slot())
+        {
             self.command(Command::Tick).await?;
         }
         Ok(())

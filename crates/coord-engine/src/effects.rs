@@ -6,7 +6,9 @@ use std::time::Duration;
 use coord_core::command::{AgentReport, Command};
 use coord_core::effect::{CommentSpec, DispatchSpec, Effect, Outcome};
 use coord_core::failure::FailureClass;
-use coord_core::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, RepoName, Timestamp};
+use coord_core::ids::{
+    AssignmentId, CommitId, EffectKey, IssueRef, MachineName, RepoName, Timestamp,
+};
 use coord_core::marker::Marker;
 use coord_forge::{MergeOutcome, NewPull, Pull, PullMerge, PullState};
 use coord_git::{GitError, Repo, ThrowawayWorktree};
@@ -58,29 +60,41 @@ struct Later {
 
 impl Later {
     fn new(error: impl ToString) -> Self {
-        Self { error: error.to_string(), at: None }
+        Self {
+            error: error.to_string(),
+            at: None,
+        }
     }
 }
 
 impl Engine {
     /// Carries one leased effect out, keeping the lease alive meanwhile.
     pub(crate) async fn carry_out(self, held: Held) -> Result<Carried, EngineError> {
-        let LeasedEffect { key, effect, attempts } = held.leased.clone();
+        let LeasedEffect {
+            key,
+            effect,
+            attempts,
+        } = held.leased.clone();
         let attempt = async {
             tokio::select! {
-                done = self.attempt(&effect) => Some(done),
+                done = self.attempt(&effect, attempts) => Some(done),
                 () = self.keep(&key) => None,
             }
         };
         match attempt.await {
             Some(Ok(outcome)) => {
-                let settled = Command::Outcome { key: key.clone(), outcome: outcome.clone() };
+                let settled = Command::Outcome {
+                    key: key.clone(),
+                    outcome: outcome.clone(),
+                };
                 self.command(settled).await?;
                 Ok(Carried::Settled { key, outcome })
             }
             Some(Err(Later { error, at })) => {
                 let until = at.unwrap_or_else(|| clock::now().plus_secs(self.back_off(attempts)));
-                self.store().reschedule(&key, self.owner(), until, &error).await?;
+                self.store()
+                    .reschedule(&key, self.owner(), until, &error)
+                    .await?;
                 Ok(Carried::Postponed { key, until, error })
             }
             None => Ok(Carried::Postponed {
@@ -95,7 +109,10 @@ impl Engine {
     async fn keep(&self, key: &EffectKey) {
         loop {
             tokio::time::sleep(Duration::from_secs(LEASE_SECONDS / 3)).await;
-            let renewed = self.store().renew(key, self.owner(), clock::now(), LEASE_SECONDS).await;
+            let renewed = self
+                .store()
+                .renew(key, self.owner(), clock::now(), LEASE_SECONDS)
+                .await;
             if matches!(renewed, Ok(false)) {
                 return;
             }
@@ -107,12 +124,14 @@ impl Engine {
         (1 << attempts.saturating_sub(1).min(16)).min(longest)
     }
 
-    async fn attempt(&self, effect: &Effect) -> Result<Outcome, Later> {
+    async fn attempt(&self, effect: &Effect, attempts: u32) -> Result<Outcome, Later> {
         match effect {
-            Effect::Dispatch(spec) => self.dispatch(spec).await,
+            Effect::Dispatch(spec) => self.dispatch(spec, attempts > 1).await,
             Effect::Cancel { machine, id } => self.cancel(machine, id).await,
             Effect::PostComment(comment) => self.comment(comment).await,
-            Effect::RunTest { id, issue, head, .. } => self.test(id, issue, head).await,
+            Effect::RunTest {
+                id, issue, head, ..
+            } => self.test(id, issue, head).await,
             Effect::Merge { issue, .. } => {
                 let merged = self.merge(effect).await;
                 merged.or_else(|error| self.forge_failed(&issue.repo, error))
@@ -121,17 +140,30 @@ impl Engine {
         }
     }
 
-    async fn dispatch(&self, spec: &DispatchSpec) -> Result<Outcome, Later> {
+    async fn dispatch(&self, spec: &DispatchSpec, again: bool) -> Result<Outcome, Later> {
         let board = self.store().board().await.map_err(Later::new)?;
-        if board.assignments.get(&spec.id).is_none_or(|a| a.stop_requested) {
+        if board
+            .assignments
+            .get(&spec.id)
+            .is_none_or(|a| a.stop_requested)
+        {
             let error = "it was stopped before it was dispatched".to_owned();
-            return Ok(Outcome::Failed { class: FailureClass::Configuration, error });
+            return Ok(Outcome::Failed {
+                class: FailureClass::Configuration,
+                error,
+            });
         }
         let Some(client) = self.agents().get(&spec.machine) else {
             return Ok(no_machine(&spec.machine));
         };
-        match client.assign(&self.body(spec)).await {
-            Ok(_) => {
+        let hand_over = async {
+            if again && self.has_it_already(client, &board, &spec.id).await? {
+                return Ok(());
+            }
+            client.assign(&self.body(spec)).await.map(drop)
+        };
+        match hand_over.await {
+            Ok(()) => {
                 self.answers(&spec.machine).await.map_err(Later::new)?;
                 Ok(Outcome::Dispatched)
             }
@@ -163,8 +195,9 @@ impl Engine {
         let Some(client) = self.agents().get(machine) else {
             return Ok(no_machine(machine));
         };
-        match client.cancel(id).await {
-            Ok(_) => self.answers(machine).await.map_err(Later::new)?,
+        let board = self.store().board().await.map_err(Later::new)?;
+        match self.cancel_there(client, &board, id).await {
+            Ok(()) => self.answers(machine).await.map_err(Later::new)?,
             Err(ClientError::Refused { status: 404, .. }) => {
                 let report = self.report(machine, id.clone(), AgentReport::Unknown);
                 report.await.map_err(Later::new)?;
@@ -180,20 +213,32 @@ impl Engine {
         machine: &MachineName,
         error: ClientError,
     ) -> Result<Outcome, Later> {
-        if matches!(error, ClientError::Unreachable { .. } | ClientError::TimedOut { .. }) {
-            let silent = Command::AgentUnreachable { machine: machine.clone(), error: error.to_string() };
+        if matches!(
+            error,
+            ClientError::Unreachable { .. } | ClientError::TimedOut { .. }
+        ) {
+            let silent = Command::AgentUnreachable {
+                machine: machine.clone(),
+                error: error.to_string(),
+            };
             self.command(silent).await.map_err(Later::new)?;
         } else {
             self.answers(machine).await.map_err(Later::new)?;
         }
         match error.class() {
             FailureClass::Environmental { retry_at } => {
-                let asked = error.retry_after().map(|after| clock::now().plus_secs(after.as_secs()));
-                Err(Later { error: with_causes(&error), at: asked.or(retry_at) })
+                let asked = error
+                    .retry_after()
+                    .map(|after| clock::now().plus_secs(after.as_secs()));
+                Err(Later {
+                    error: with_causes(&error),
+                    at: asked.or(retry_at),
+                })
             }
-            class @ (FailureClass::Configuration | FailureClass::Work) => {
-                Ok(Outcome::Failed { class, error: with_causes(&error) })
-            }
+            class @ (FailureClass::Configuration | FailureClass::Work) => Ok(Outcome::Failed {
+                class,
+                error: with_causes(&error),
+            }),
         }
     }
 
@@ -207,9 +252,14 @@ impl Engine {
     async fn post(&self, comment: &CommentSpec) -> Result<(), EngineError> {
         let repo = &comment.issue.repo;
         let forge = self.forge(repo)?;
-        let failed = |source| EngineError::Forge { repo: repo.clone(), source };
+        let failed = |source| EngineError::Forge {
+            repo: repo.clone(),
+            source,
+        };
         let number = comment.issue.number;
-        let found = forge.find_comment(number, comment.event, &comment.assignment).await;
+        let found = forge
+            .find_comment(number, comment.event, &comment.assignment)
+            .await;
         if found.map_err(failed)?.is_some() {
             return Ok(());
         }
@@ -224,7 +274,10 @@ impl Engine {
         };
         let error = format!("the forge of `{repo}`: {}", with_causes(&source));
         match source.class() {
-            FailureClass::Environmental { retry_at } => Err(Later { error, at: retry_at }),
+            FailureClass::Environmental { retry_at } => Err(Later {
+                error,
+                at: retry_at,
+            }),
             class @ (FailureClass::Configuration | FailureClass::Work) => {
                 Ok(Outcome::Failed { class, error })
             }
@@ -240,12 +293,18 @@ impl Engine {
         let repo = self.repo(&issue.repo).map_err(Later::new)?;
         if repo.commands.is_empty() {
             let note = "no test_command is configured".to_owned();
-            return Ok(Outcome::Tested { result: coord_core::assignment::TestResult::Skipped, note });
+            return Ok(Outcome::Tested {
+                result: coord_core::assignment::TestResult::Skipped,
+                note,
+            });
         }
         let Some(path) = repo.path.clone() else {
             return Ok(Outcome::Failed {
                 class: FailureClass::Configuration,
-                error: format!("this machine has no checkout of `{}` to test in", issue.repo),
+                error: format!(
+                    "this machine has no checkout of `{}` to test in",
+                    issue.repo
+                ),
             });
         };
         let root = self.0.home.join("tests").join("worktrees");
@@ -265,16 +324,32 @@ impl Engine {
         let report = tests_run::run(&plan).await;
         blocking(move || drop(worktree)).await?;
         let report = report.map_err(Later::new)?;
-        Ok(Outcome::Tested { result: report.result, note: report.note })
+        Ok(Outcome::Tested {
+            result: report.result,
+            note: report.note,
+        })
     }
 
     async fn merge(&self, effect: &Effect) -> Result<Outcome, EngineError> {
-        let Effect::Merge { id, issue, title, branch, head, method } = effect else {
-            return Ok(Outcome::MergeRefused { reason: "it is not a merge".to_owned() });
+        let Effect::Merge {
+            id,
+            issue,
+            title,
+            branch,
+            head,
+            method,
+        } = effect
+        else {
+            return Ok(Outcome::MergeRefused {
+                reason: "it is not a merge".to_owned(),
+            });
         };
         let repo = &issue.repo;
         let forge = self.forge(repo)?;
-        let failed = |source| EngineError::Forge { repo: repo.clone(), source };
+        let failed = |source| EngineError::Forge {
+            repo: repo.clone(),
+            source,
+        };
         let pull = match forge.pull_for_branch(branch).await.map_err(failed)? {
             Some(pull) if pull.state == PullState::Open || is_this_merge(&pull, head) => pull,
             Some(_) | None => {
@@ -293,7 +368,10 @@ impl Engine {
             message: format!("{title} (#{})", issue.number),
             assignment: id.clone(),
         };
-        let merged = forge.merge_pull(pull.number, &merge).await.map_err(failed)?;
+        let merged = forge
+            .merge_pull(pull.number, &merge)
+            .await
+            .map_err(failed)?;
         Ok(match merged {
             MergeOutcome::Merged { commit } => Outcome::Merged { commit },
             MergeOutcome::Conflict { base, paths } => Outcome::MergeConflict { base, paths },
@@ -303,7 +381,11 @@ impl Engine {
 
     /// The configured branch, else the one that the checkout here says.
     async fn default_branch(&self, name: &RepoName) -> Result<String, EngineError> {
-        let configured = self.policy().repos.get(name).and_then(|repo| repo.default_branch.clone());
+        let configured = self
+            .policy()
+            .repos
+            .get(name)
+            .and_then(|repo| repo.default_branch.clone());
         let path = self.repo(name)?.path.clone();
         match (configured, path) {
             (Some(branch), _) => Ok(branch),
@@ -312,7 +394,10 @@ impl Engine {
                 let branch = move || Repo::open(&path)?.default_branch(None);
                 let branch = tokio::task::spawn_blocking(branch).await;
                 let branch = branch.map_err(|_| EngineError::NoCheckout(name.clone()))?;
-                branch.map_err(|source| EngineError::Git { repo: name.clone(), source })
+                branch.map_err(|source| EngineError::Git {
+                    repo: name.clone(),
+                    source,
+                })
             }
         }
     }
@@ -322,7 +407,10 @@ impl Engine {
         match forge.close_issue(issue.number, None).await {
             Ok(()) => Ok(Outcome::IssueClosed),
             Err(source) => {
-                let error = EngineError::Forge { repo: issue.repo.clone(), source };
+                let error = EngineError::Forge {
+                    repo: issue.repo.clone(),
+                    source,
+                };
                 self.forge_failed(&issue.repo, error)
             }
         }
@@ -344,7 +432,10 @@ fn no_machine(machine: &MachineName) -> Outcome {
 fn git_failed(error: &GitError) -> Result<Outcome, Later> {
     let text = with_causes(error);
     match error.class() {
-        FailureClass::Environmental { retry_at } => Err(Later { error: text, at: retry_at }),
+        FailureClass::Environmental { retry_at } => Err(Later {
+            error: text,
+            at: retry_at,
+        }),
         class @ (FailureClass::Configuration | FailureClass::Work) => {
             Ok(Outcome::Failed { class, error: text })
         }
@@ -364,6 +455,8 @@ fn check_out(path: &Path, root: &Path, commit: &CommitId) -> Result<ThrowawayWor
 }
 
 /// Runs what blocks away from the event loop.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Later> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Later> {
     tokio::task::spawn_blocking(work).await.map_err(Later::new)
 }

@@ -62,8 +62,10 @@ impl Engine {
     /// [`EngineError::Home`] when the state folder cannot be written.
     pub fn new(setup: Setup) -> Result<Self, EngineError> {
         let owners = setup.home.join("owners");
-        let owner = Owner::enter(&owners)
-            .map_err(|source| EngineError::Home { path: owners, source })?;
+        let owner = Owner::enter(&owners).map_err(|source| EngineError::Home {
+            path: owners,
+            source,
+        })?;
         Ok(Self(Arc::new(Inner {
             policy: Arc::new(setup.policy),
             home: setup.home,
@@ -107,7 +109,10 @@ impl Engine {
     /// # Errors
     /// [`EngineError::UnknownRepo`] when the configuration does not have it.
     pub fn repo(&self, name: &RepoName) -> Result<&RepoContext, EngineError> {
-        self.0.repos.get(name).ok_or_else(|| EngineError::UnknownRepo(name.clone()))
+        self.0
+            .repos
+            .get(name)
+            .ok_or_else(|| EngineError::UnknownRepo(name.clone()))
     }
 
     /// The forge of a repository.
@@ -162,7 +167,10 @@ impl Engine {
             (None, _) => Err(EngineError::UnknownAssignment(text.to_owned())),
             (Some(last), false) => {
                 found.push(last);
-                Err(EngineError::Ambiguous { prefix: text.to_owned(), found })
+                Err(EngineError::Ambiguous {
+                    prefix: text.to_owned(),
+                    found,
+                })
             }
         }
     }
@@ -172,11 +180,22 @@ impl Engine {
     /// # Errors
     /// When the store fails. An agent that does not answer is part of the answer.
     pub async fn look(&self, only: Option<&MachineName>) -> Result<Vec<AgentView>, EngineError> {
-        let machines = self.0.agents.iter().filter(|(name, _)| only.is_none_or(|only| only == *name));
+        let machines = self
+            .0
+            .agents
+            .iter()
+            .filter(|(name, _)| only.is_none_or(|only| only == *name));
         let views = machines.map(|(machine, client)| async move {
             let board = self.0.store.board().await?;
-            let answer = ask(client, StatusQuery { completed: Some(1000), since: None }).await;
-            let view = AgentView { machine: machine.clone(), answer };
+            let query = StatusQuery {
+                completed: Some(1000),
+                since: None,
+            };
+            let answer = ask(client, query, &board, machine).await;
+            let view = AgentView {
+                machine: machine.clone(),
+                answer,
+            };
             self.learn(&board, &view).await?;
             Ok(view)
         });

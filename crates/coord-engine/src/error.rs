@@ -80,15 +80,15 @@ impl EngineError {
             Self::Store(error) => error.hint(),
             Self::Forge { source, .. } => source.hint().map(str::to_owned),
             Self::UnknownRepo(_) => Some("`coord config` shows the repositories".to_owned()),
-            Self::UnknownIssue { repo, .. } => {
-                Some(format!("`coord issue list --repo {repo}` shows the open ones"))
-            }
+            Self::UnknownIssue { repo, .. } => Some(format!(
+                "`coord issue list --repo {repo}` shows the open ones"
+            )),
             Self::NoForge(repo) => Some(format!(
                 "set `forge: local` for `{repo}`: issues and merges then stay on this machine"
             )),
-            Self::NoCheckout(repo) => {
-                Some(format!("give a machine with a loopback host a `repo_paths` entry for `{repo}`"))
-            }
+            Self::NoCheckout(repo) => Some(format!(
+                "give a machine with a loopback host a `repo_paths` entry for `{repo}`"
+            )),
             Self::Git { source, .. } => source.hint(),
             Self::UnknownAssignment(_) => Some("`coord status` shows the ids".to_owned()),
             Self::Ambiguous { .. } => Some("type more of it".to_owned()),

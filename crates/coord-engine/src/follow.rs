@@ -9,7 +9,9 @@ use coord_core::assignment::{Assignment, AssignmentState};
 use coord_core::command::AgentReport;
 use coord_core::ids::{AssignmentId, MachineName};
 use coord_core::{Board, Command};
-use coord_protocol::{ActiveRow, AgentClient, AgentEvent, AgentEventKind, ClientError, Feature, StatusQuery};
+use coord_protocol::{
+    ActiveRow, AgentClient, AgentEvent, AgentEventKind, ClientError, Feature, StatusQuery,
+};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 
@@ -55,16 +57,26 @@ impl Engine {
         let mut delay = RETRY.0;
         loop {
             let mut reached = false;
-            match self.follow_once(&machine, &client, &progress, &mut reached).await {
+            match self
+                .follow_once(&machine, &client, &progress, &mut reached)
+                .await
+            {
                 Interrupted::Board(error) => return error,
                 Interrupted::Agent(error) => {
-                    let unreachable = Command::AgentUnreachable { machine: machine.clone(), error };
+                    let unreachable = Command::AgentUnreachable {
+                        machine: machine.clone(),
+                        error,
+                    };
                     if let Err(error) = self.command(unreachable).await {
                         return error;
                     }
                 }
             }
-            delay = if reached { RETRY.0 } else { RETRY.1.min(delay * 2) };
+            delay = if reached {
+                RETRY.0
+            } else {
+                RETRY.1.min(delay * 2)
+            };
             tokio::time::sleep(delay).await;
         }
     }
@@ -86,7 +98,9 @@ impl Engine {
             while let Some(event) = events.next().await {
                 self.hear(machine, client, event?, progress).await?;
             }
-            Err(Interrupted::Agent("the agent closed its stream of events".to_owned()))
+            Err(Interrupted::Agent(
+                "the agent closed its stream of events".to_owned(),
+            ))
         };
         let Err(interrupted): Result<std::convert::Infallible, _> = followed.await;
         interrupted
@@ -128,8 +142,11 @@ impl Engine {
     /// Asks the agent for everything and tells the board what it did not know.
     async fn sync(&self, machine: &MachineName, client: &AgentClient) -> Result<(), Interrupted> {
         let board = self.store().board().await.map_err(EngineError::from)?;
-        let answer = ask(client, status_query(&board, machine)).await?;
-        let view = AgentView { machine: machine.clone(), answer: Ok(answer) };
+        let answer = ask(client, status_query(&board, machine), &board, machine).await?;
+        let view = AgentView {
+            machine: machine.clone(),
+            answer: Ok(answer),
+        };
         Ok(self.learn(&board, &view).await?)
     }
 
@@ -141,14 +158,24 @@ impl Engine {
             Err(ClientError::Unreachable { .. }) if !has_work(before, machine) => return Ok(()),
             Err(error) => {
                 let error = error.to_string();
-                self.command(Command::AgentUnreachable { machine: machine.clone(), error }).await?;
+                self.command(Command::AgentUnreachable {
+                    machine: machine.clone(),
+                    error,
+                })
+                .await?;
                 return Ok(());
             }
             Ok(_) => self.answers(machine).await?,
         }
-        for assignment in before.assignments.values().filter(|it| it.machine == *machine) {
+        for assignment in before
+            .assignments
+            .values()
+            .filter(|it| it.machine == *machine)
+        {
             for report in reports(view, assignment) {
-                self.report(machine, assignment.id.clone(), report).await?;
+                if let Some(report) = self.with_head(&assignment.issue.repo, report).await? {
+                    self.report(machine, assignment.id.clone(), report).await?;
+                }
             }
         }
         Ok(())
@@ -157,7 +184,10 @@ impl Engine {
     /// An agent that answers is not silent, whoever thought so.
     pub(crate) async fn answers(&self, machine: &MachineName) -> Result<(), EngineError> {
         if is_silent(&*self.store().board().await?, machine) {
-            self.command(Command::AgentReachable { machine: machine.clone() }).await?;
+            self.command(Command::AgentReachable {
+                machine: machine.clone(),
+            })
+            .await?;
         }
         Ok(())
     }
@@ -168,13 +198,21 @@ impl Engine {
         id: AssignmentId,
         report: AgentReport,
     ) -> Result<(), EngineError> {
-        self.command(Command::Report { machine: machine.clone(), id, report }).await?;
+        self.command(Command::Report {
+            machine: machine.clone(),
+            id,
+            report,
+        })
+        .await?;
         Ok(())
     }
 }
 
 fn is_silent(board: &Board, machine: &MachineName) -> bool {
-    board.machines.get(machine).is_some_and(|facts| facts.silent_since.is_some())
+    board
+        .machines
+        .get(machine)
+        .is_some_and(|facts| facts.silent_since.is_some())
 }
 
 fn has_work(board: &Board, machine: &MachineName) -> bool {
@@ -200,7 +238,10 @@ fn status_query(board: &Board, machine: &MachineName) -> StatusQuery {
         .min();
     // An hour for clocks that differ.
     let since = oldest.map(|at| at.as_secs_f64() - 3600.0);
-    StatusQuery { completed: Some(10_000), since }
+    StatusQuery {
+        completed: Some(10_000),
+        since,
+    }
 }
 
 /// What an answer says about one assignment on the board.
@@ -218,8 +259,15 @@ fn reports(view: &AgentView, assignment: &Assignment) -> Vec<AgentReport> {
     }
     let Some(row) = active else {
         let was_accepted = assignment.state == AssignmentState::Running;
-        return was_accepted.then_some(AgentReport::Unknown).into_iter().collect();
+        return was_accepted
+            .then_some(AgentReport::Unknown)
+            .into_iter()
+            .collect();
     };
-    let stuck = row.progress.stuck.clone().map(|question| AgentReport::Stuck { question });
+    let stuck = row
+        .progress
+        .stuck
+        .clone()
+        .map(|question| AgentReport::Stuck { question });
     row.report().into_iter().chain(stuck).collect()
 }

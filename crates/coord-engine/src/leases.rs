@@ -39,7 +39,10 @@ impl Drop for Held {
     fn drop(&mut self) {
         // What panics would panic again: its lease runs out first.
         if !std::thread::panicking() {
-            self.engine.0.in_hand.change(|keys| keys.remove(&self.leased.key));
+            self.engine
+                .0
+                .in_hand
+                .change(|keys| keys.remove(&self.leased.key));
         }
     }
 }
@@ -54,7 +57,10 @@ impl Engine {
     pub(crate) async fn take_due(&self, limit: u32) -> Result<Vec<Held>, EngineError> {
         let _looking = self.0.in_hand.looking.lock().await;
         let now = clock::now();
-        let due = self.store().lease_due(self.owner(), now, LEASE_SECONDS, limit).await?;
+        let due = self
+            .store()
+            .lease_due(self.owner(), now, LEASE_SECONDS, limit)
+            .await?;
         Ok(due.into_iter().map(|leased| self.hold(leased)).collect())
     }
 
@@ -62,12 +68,17 @@ impl Engine {
     pub(crate) async fn take(&self, key: &EffectKey) -> Result<Option<Held>, EngineError> {
         let _looking = self.0.in_hand.looking.lock().await;
         let now = clock::now();
-        let leased = self.store().lease_one(key, self.owner(), now, LEASE_SECONDS).await?;
+        let leased = self
+            .store()
+            .lease_one(key, self.owner(), now, LEASE_SECONDS)
+            .await?;
         Ok(leased.map(|leased| self.hold(leased)))
     }
 
     fn hold(&self, leased: LeasedEffect) -> Held {
-        self.0.in_hand.change(|keys| keys.insert(leased.key.clone()));
+        self.0
+            .in_hand
+            .change(|keys| keys.insert(leased.key.clone()));
         Held {
             leased,
             engine: self.clone(),
@@ -90,7 +101,9 @@ impl Engine {
             let held = row.lease.is_some_and(|(holder, _)| holder == owner);
             if held && !self.0.in_hand.change(|keys| keys.contains(&row.key)) {
                 let now = clock::now();
-                self.store().reschedule(&row.key, owner, now, "its holder is gone").await?;
+                self.store()
+                    .reschedule(&row.key, owner, now, "its holder is gone")
+                    .await?;
             }
         }
         Ok(())

@@ -16,6 +16,7 @@ mod engine;
 mod error;
 mod follow;
 mod leases;
+mod old_peer;
 mod owner;
 mod repos;
 mod rest;

@@ -49,7 +49,15 @@ impl Owner {
         };
         entries
             .flatten()
-            .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".lock")?.to_owned()))
+            .filter_map(|entry| {
+                Some(
+                    entry
+                        .file_name()
+                        .to_str()?
+                        .strip_suffix(".lock")?
+                        .to_owned(),
+                )
+            })
             .filter(|name| *name != self.name && self.is_gone(name))
             .collect()
     }

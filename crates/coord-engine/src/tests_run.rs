@@ -51,19 +51,33 @@ pub(crate) async fn run(plan: &TestPlan) -> std::io::Result<TestReport> {
             Ended::TimedOut => return Ok(timed_out(command, plan.limit)),
         };
         if !status.success() {
-            let code = status.code().map_or_else(|| "a signal".to_owned(), |c| format!("code {c}"));
+            let code = status
+                .code()
+                .map_or_else(|| "a signal".to_owned(), |c| format!("code {c}"));
             let note = format!("`{command}` ended with {code}: {last}");
-            return Ok(TestReport { result: TestResult::Failed, note });
+            return Ok(TestReport {
+                result: TestResult::Failed,
+                note,
+            });
         }
     }
     let seconds = started.elapsed().as_secs_f64();
     let note = format!("{} in {seconds:.1} s", plan.commands.join(" && "));
-    Ok(TestReport { result: TestResult::Passed, note })
+    Ok(TestReport {
+        result: TestResult::Passed,
+        note,
+    })
 }
 
 fn timed_out(command: &str, limit: Duration) -> TestReport {
-    let note = format!("`{command}` was stopped: the limit of {} s was up", limit.as_secs());
-    TestReport { result: TestResult::Failed, note }
+    let note = format!(
+        "`{command}` was stopped: the limit of {} s was up",
+        limit.as_secs()
+    );
+    TestReport {
+        result: TestResult::Failed,
+        note,
+    }
 }
 
 enum Ended {
@@ -109,7 +123,10 @@ async fn run_one(
     if !whole && let Ok(copied) = tokio::time::timeout(DRAIN, copying).await {
         copied?;
     }
-    Ok(Ended::Exited { status: status?, last: last.take() })
+    Ok(Ended::Exited {
+        status: status?,
+        last: last.take(),
+    })
 }
 
 /// How long output is read on after the command itself has ended.
@@ -121,7 +138,10 @@ struct Group(Option<u32>);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        let pid = self.0.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        let pid = self
+            .0
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(rustix::process::Pid::from_raw);
         if let Some(pid) = pid {
             // No such group: everything has ended by itself.
             let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
@@ -157,7 +177,12 @@ async fn copy(
 ) -> std::io::Result<()> {
     let mut output = BufReader::new(output);
     let mut line = Vec::new();
-    while (&mut output).take(64 * 1024).read_until(b'\n', &mut line).await? > 0 {
+    while (&mut output)
+        .take(64 * 1024)
+        .read_until(b'\n', &mut line)
+        .await?
+        > 0
+    {
         log.write_all(&line).await?;
         log.flush().await?;
         last.see(&line);
@@ -168,11 +193,14 @@ async fn copy(
 
 /// The place of the output of one test run.
 pub(crate) fn log_path(home: &Path, id: &AssignmentId, head: &CommitId) -> PathBuf {
-    home.join("tests").join(format!("{id}-{}.log", head.short()))
+    home.join("tests")
+        .join(format!("{id}-{}.log", head.short()))
 }
 
 #[cfg(test)]
 mod tests {
+    use coord_test_support::processes;
+
     use super::*;
 
     fn plan(dir: &Path, commands: &[&str], limit: Duration) -> TestPlan {
@@ -188,8 +216,12 @@ mod tests {
     #[tokio::test]
     async fn green_when_every_command_is() {
         let dir = tempfile::tempdir().unwrap();
-        let report = run(&plan(dir.path(), &["echo built", "echo ok"], Duration::from_secs(60)));
-        assert_eq!(report.await.unwrap().result, TestResult::Passed);
+        let plan = plan(
+            dir.path(),
+            &["echo built", "echo ok"],
+            Duration::from_secs(60),
+        );
+        assert_eq!(run(&plan).await.unwrap().result, TestResult::Passed);
         let log = std::fs::read_to_string(dir.path().join("log/out.log")).unwrap();
         assert_eq!(log, "$ echo built\nbuilt\n$ echo ok\nok\n");
     }
@@ -197,21 +229,32 @@ mod tests {
     #[tokio::test]
     async fn red_names_the_command_and_its_last_line() {
         let dir = tempfile::tempdir().unwrap();
-        let commands = ["echo fine", "echo one; echo two >&2; echo; exit 3", "echo never"];
-        let report = run(&plan(dir.path(), &commands, Duration::from_secs(60))).await.unwrap();
+        let commands = [
+            "echo fine",
+            "echo one; echo two >&2; echo; exit 3",
+            "echo never",
+        ];
+        let report = run(&plan(dir.path(), &commands, Duration::from_secs(60)))
+            .await
+            .unwrap();
         assert_eq!(report.result, TestResult::Failed);
-        assert!(report.note.ends_with("ended with code 3: two"), "{}", report.note);
+        assert!(
+            report.note.ends_with("ended with code 3: two"),
+            "{}",
+            report.note
+        );
     }
 
     #[tokio::test]
     async fn a_time_out_ends_the_whole_group() {
         let dir = tempfile::tempdir().unwrap();
         let commands = ["sleep 1000 & echo $! > pid; wait"];
-        let report = run(&plan(dir.path(), &commands, Duration::from_secs(1))).await.unwrap();
+        let report = run(&plan(dir.path(), &commands, Duration::from_secs(1)))
+            .await
+            .unwrap();
         assert_eq!(report.result, TestResult::Failed);
         let pid = std::fs::read_to_string(dir.path().join("pid")).unwrap();
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-        let state = stat.ok().and_then(|s| s.rsplit(')').next()?.trim().chars().next());
-        assert!(matches!(state, None | Some('Z' | 'X')), "still runs: {state:?}");
+        let pid = pid.trim().parse().unwrap();
+        processes::wait_gone(&[pid], Duration::from_secs(60)).unwrap();
     }
 }

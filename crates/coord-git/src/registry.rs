@@ -25,7 +25,10 @@ impl Registry {
     pub(crate) fn open(repo: &Repo) -> Result<Self, GitError> {
         let common = repo.common_dir();
         let lock = FileLock::acquire(&common.join("coord-worktrees.lock"))?;
-        let registry = Self { folder: common.join("worktrees"), _lock: lock };
+        let registry = Self {
+            folder: common.join("worktrees"),
+            _lock: lock,
+        };
         registry.mend()?;
         Ok(registry)
     }

@@ -96,7 +96,10 @@ pub(crate) struct ScriptedAgent {
 impl ScriptedAgent {
     pub(crate) fn start() -> Self {
         let reserved = socket("127.0.0.1:0".parse().unwrap());
-        let features = Feature::ALL.iter().map(|it| it.as_str().to_owned()).collect();
+        let features = Feature::ALL
+            .iter()
+            .map(|it| it.as_str().to_owned())
+            .collect();
         let seen = Seen {
             features,
             ..Seen::default()
@@ -158,12 +161,16 @@ impl ScriptedAgent {
     /// What the agent announces in `/health`.
     pub(crate) fn can(&self, features: &[Feature]) {
         let features = features.iter().map(|it| it.as_str().to_owned()).collect();
-        self.script.seen.send_modify(|seen| seen.features = features);
+        self.script
+            .seen
+            .send_modify(|seen| seen.features = features);
     }
 
     /// How to treat the requests that follow to `/assign` and `/cancel`, one each.
     pub(crate) fn answer_next(&self, answers: impl IntoIterator<Item = Answer>) {
-        self.script.seen.send_modify(|seen| seen.answers.extend(answers));
+        self.script
+            .seen
+            .send_modify(|seen| seen.answers.extend(answers));
     }
 
     /// Every worker from here on does this at once and ends.
@@ -197,14 +204,17 @@ impl ScriptedAgent {
     }
 
     pub(crate) fn worker_asks(&self, id: &AssignmentId, question: &str) {
-        self.script.change(id, |row| row.stuck = Some(question.to_owned()));
+        self.script
+            .change(id, |row| row.stuck = Some(question.to_owned()));
         let question = question.to_owned();
-        self.script.tell(Some(id), AgentEventKind::Stuck { question });
+        self.script
+            .tell(Some(id), AgentEventKind::Stuck { question });
     }
 
     pub(crate) fn worker_changes(&self, id: &AssignmentId, paths: &[&str]) {
         let paths: Vec<String> = paths.iter().map(|it| (*it).to_owned()).collect();
-        self.script.change(id, |row| row.files.extend(paths.clone()));
+        self.script
+            .change(id, |row| row.files.extend(paths.clone()));
         self.script.tell(Some(id), AgentEventKind::Files { paths });
     }
 
@@ -220,7 +230,9 @@ impl ScriptedAgent {
 
     /// It never heard of that assignment.
     pub(crate) fn forget(&self, id: &AssignmentId) {
-        self.script.seen.send_modify(|seen| seen.rows.retain(|row| row.id != *id));
+        self.script
+            .seen
+            .send_modify(|seen| seen.rows.retain(|row| row.id != *id));
     }
 
     /// The id under which it knows its only assignment.
@@ -254,7 +266,10 @@ fn socket(address: SocketAddr) -> TcpSocket {
 }
 
 fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs_f64()
 }
 
 impl Script {
@@ -335,7 +350,8 @@ impl Script {
 
     fn next_answer(&self) -> Option<Answer> {
         let mut answer = None;
-        self.seen.send_modify(|seen| answer = seen.answers.pop_front());
+        self.seen
+            .send_modify(|seen| answer = seen.answers.pop_front());
         answer
     }
 }
@@ -426,7 +442,10 @@ async fn status(State(script): State<Arc<Script>>) -> Json<StatusAnswer> {
     script.seen.send_modify(|seen| seen.looks += 1);
     let seen = script.seen.borrow();
     let old = seen.features.is_empty();
-    let (ended, active) = seen.rows.iter().partition::<Vec<_>, _>(|row| row.end.is_some());
+    let (ended, active) = seen
+        .rows
+        .iter()
+        .partition::<Vec<_>, _>(|row| row.end.is_some());
     Json(StatusAnswer {
         active: active.into_iter().map(Row::active).collect(),
         completed: ended.into_iter().map(|row| row.completed(old)).collect(),
@@ -442,7 +461,9 @@ async fn events(State(script): State<Arc<Script>>) -> Response {
     script.seen.send_modify(|seen| seen.subscriptions += 1);
     let events = lines.map_while(|line| match line {
         Ok(Line::Event(event)) => {
-            let data = Event::default().event(event.kind.as_str()).json_data(&event);
+            let data = Event::default()
+                .event(event.kind.as_str())
+                .json_data(&event);
             Some(Ok::<_, Infallible>(data.unwrap().id(event.seq.to_string())))
         }
         Ok(Line::Cut) | Err(_) => None,
@@ -451,13 +472,17 @@ async fn events(State(script): State<Arc<Script>>) -> Response {
 }
 
 async fn assign(State(script): State<Arc<Script>>, Json(body): Json<AssignBody>) -> Response {
-    script.seen.send_modify(|seen| seen.assigns.push(body.clone()));
+    script
+        .seen
+        .send_modify(|seen| seen.assigns.push(body.clone()));
     let work = || script.take_on(body);
     treat(script.next_answer(), StatusCode::ACCEPTED, work).await
 }
 
 async fn cancel(State(script): State<Arc<Script>>, Path(id): Path<String>) -> Response {
-    script.seen.send_modify(|seen| seen.cancels.push(id.clone()));
+    script
+        .seen
+        .send_modify(|seen| seen.cancels.push(id.clone()));
     let work = || {
         let seen = script.seen.borrow();
         let row = seen.rows.iter().find(|row| row.id.as_str() == id);
@@ -472,7 +497,10 @@ async fn treat(
     work: impl FnOnce() -> Result<AssignmentRow, StatusCode>,
 ) -> Response {
     match &answer {
-        Some(Answer::Refuse { status, retry_after }) => {
+        Some(Answer::Refuse {
+            status,
+            retry_after,
+        }) => {
             return refusal(StatusCode::from_u16(*status).unwrap(), *retry_after);
         }
         Some(Answer::Held(go)) => go.notified().await,

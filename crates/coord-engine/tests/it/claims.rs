@@ -1,11 +1,14 @@
 //! One issue, one worker: what the board, and the branches on the forge, say about claims.
 
 use coord_core::Refusal;
+use coord_core::assignment::MergeMethod;
 use coord_core::command::Rule;
+use coord_core::ids::AssignmentId;
 use coord_engine::Engine;
+use coord_forge::{Forge, MergeOutcome, NewPull, PullMerge};
 use coord_test_support::git_fixture::git;
 
-use crate::world::{World, drive_to_the_end, input};
+use crate::world::{World, input};
 
 async fn refusal(engine: &Engine, issue: u64) -> Option<Refusal> {
     engine.assign(input(issue)).await.unwrap().refusal
@@ -20,10 +23,17 @@ async fn of_two_at_the_same_instant_one_is_refused_and_told_of_the_other() {
         let (one, two) = tokio::join!(one.assign(input(issue)), two.assign(input(issue)));
         let (one, two) = (one.unwrap().refusal, two.unwrap().refusal);
         let board = world.store.board().await.unwrap();
-        let first = board.assignments.values().find(|it| it.issue.number == issue).unwrap();
+        let first = board
+            .assignments
+            .values()
+            .find(|it| it.issue.number == issue)
+            .unwrap();
         let mut refusals = [one, two].into_iter().flatten();
         let refusal = refusals.next().unwrap();
-        assert_eq!((refusal.rule, refusal.assignment), (Rule::Claimed, Some(first.id.clone())));
+        assert_eq!(
+            (refusal.rule, refusal.assignment),
+            (Rule::Claimed, Some(first.id.clone()))
+        );
         assert_eq!(refusals.next(), None);
     }
 }
@@ -53,12 +63,28 @@ async fn the_branch_of_another_issue_is_none() {
 async fn the_branch_of_a_merged_pull_is_none() {
     let world = World::new().await;
     let engine = world.engine().await;
-    let id = world.assigned(&engine, "Solve it").await;
-    drive_to_the_end(&engine, &id).await;
-    assert!(world.fixture.remote_branches().unwrap().contains(&"issue-1-solve-it".to_owned()));
-    // Issues are not opened again on the local forge: a new one of that number is looked at.
-    let refused = refusal(&engine, 1).await.unwrap();
-    assert_eq!(refused.rule, Rule::IssueClosed);
+    let issue = world.issue("Solve it").await.number;
+    let head = world
+        .solved("issue-1-first-half", "a.txt", "a\n")
+        .head
+        .unwrap();
+    let new = NewPull {
+        title: "the first half".to_owned(),
+        body: String::new(),
+        branch: "issue-1-first-half".to_owned(),
+        base: "main".to_owned(),
+    };
+    let pull = world.forge.open_pull(new).await.unwrap();
+    assert_eq!(refusal(&engine, issue).await.unwrap().rule, Rule::Claimed);
+    let merge = PullMerge {
+        head: head.into(),
+        method: MergeMethod::Merge,
+        message: "the first half".to_owned(),
+        assignment: AssignmentId::from_bits(1),
+    };
+    let merged = world.forge.merge_pull(pull.number, &merge).await.unwrap();
+    assert!(matches!(merged, MergeOutcome::Merged { .. }), "{merged:?}");
+    assert_eq!(refusal(&engine, issue).await, None);
 }
 
 #[tokio::test]

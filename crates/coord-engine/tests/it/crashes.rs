@@ -2,8 +2,8 @@
 //! is done twice.
 
 use std::future::Future;
-use std::pin::pin;
 use std::ops::ControlFlow;
+use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -38,7 +38,12 @@ async fn goes_on(world: &World, id: &AssignmentId) {
 
 #[tokio::test]
 async fn a_process_ends_between_two_effects() {
-    for kind in [EffectKind::Dispatch, EffectKind::Test, EffectKind::Merge, EffectKind::Close] {
+    for kind in [
+        EffectKind::Dispatch,
+        EffectKind::Test,
+        EffectKind::Merge,
+        EffectKind::Close,
+    ] {
         let (world, id) = stopped_before(kind).await;
         world.time_gives_nothing_back().await;
         goes_on(&world, &id).await;
@@ -86,7 +91,9 @@ async fn the_agent_has_it_and_nobody_wrote_that_down() {
     world.time_gives_nothing_back().await;
     assert_eq!(world.open(EffectKind::Dispatch).await.len(), 1);
     let branch = world.assignment(&id).await.branch;
-    world.agent.worker_ends(&id, world.solved(&branch, "issue-1.txt", "solved\n"));
+    world
+        .agent
+        .worker_ends(&id, world.solved(&branch, "issue-1.txt", "solved\n"));
     goes_on(&world, &id).await;
 }
 
@@ -96,7 +103,11 @@ async fn the_comment_is_there_and_nobody_wrote_that_down() {
     for row in world.open(EffectKind::Comment).await {
         if let Effect::PostComment(comment) = &row.effect {
             let body = format!("{}\n\n{}", comment.text, Marker::from(comment));
-            world.forge.create_comment(comment.issue.number, &body).await.unwrap();
+            world
+                .forge
+                .create_comment(comment.issue.number, &body)
+                .await
+                .unwrap();
         }
     }
     world.held_by_the_dead(EffectKind::Comment).await;
@@ -107,7 +118,14 @@ async fn the_comment_is_there_and_nobody_wrote_that_down() {
 async fn git_has_the_merge_and_nobody_wrote_that_down() {
     let (world, id) = stopped_before(EffectKind::Merge).await;
     let row = world.open(EffectKind::Merge).await.remove(0);
-    let Effect::Merge { title, branch, head, method, .. } = row.effect else {
+    let Effect::Merge {
+        title,
+        branch,
+        head,
+        method,
+        ..
+    } = row.effect
+    else {
         panic!("{:?} is no merge", row.effect);
     };
     let spec = MergeSpec {
@@ -211,7 +229,14 @@ async fn closing_gives_back_what_is_held() {
     }
     // Whatever the drive was doing is dropped by the runtime, some time soon.
     tokio::time::timeout(Duration::from_secs(20), async {
-        while world.store.outbox().await.unwrap().iter().any(|row| row.lease.is_some()) {
+        while world
+            .store
+            .outbox()
+            .await
+            .unwrap()
+            .iter()
+            .any(|row| row.lease.is_some())
+        {
             engine.close().await;
         }
     })

@@ -15,7 +15,10 @@ use crate::agent::{Answer, ended};
 use crate::world::{World, drive, drive_and_see, drive_to_the_end, is_kind};
 
 fn refuse(status: u16, retry_after: Option<u64>) -> Answer {
-    Answer::Refuse { status, retry_after }
+    Answer::Refuse {
+        status,
+        retry_after,
+    }
 }
 
 /// Drives until the dispatch has been postponed so often, and answers until when.
@@ -48,11 +51,16 @@ async fn a_dispatch_that_timed_out_is_repeated_under_the_same_id() {
     world.request_timeout = Duration::from_secs(1);
     let engine = world.engine().await;
     let id = world.assigned(&engine, "Solve it").await;
-    world.agent.workers_do(std::sync::Arc::new(|_| ended(EndResult::Done)));
+    world
+        .agent
+        .workers_do(std::sync::Arc::new(|_| ended(EndResult::Done)));
     world.agent.answer_next([Answer::DoneButSilent]);
     // Only the answer to the dispatch may tell: nobody follows the agent here.
     let key = world.open(EffectKind::Dispatch).await[0].key.clone();
-    let first = engine.carry_out_now(std::slice::from_ref(&key)).await.unwrap();
+    let first = engine
+        .carry_out_now(std::slice::from_ref(&key))
+        .await
+        .unwrap();
     assert!(!first[0].is_settled());
     assert_eq!(world.agent.seen(|seen| seen.workers.len()), 1);
     drive_to_the_end(&engine, &id).await;
@@ -67,9 +75,17 @@ async fn an_agent_that_answers_the_second_time_is_not_silent_any_more() {
     world.assigned(&engine, "Solve it").await;
     world.agent.answer_next([Answer::DoneButSilent]);
     let key = world.open(EffectKind::Dispatch).await[0].key.clone();
-    let _ = engine.carry_out_now(std::slice::from_ref(&key)).await.unwrap();
+    let _ = engine
+        .carry_out_now(std::slice::from_ref(&key))
+        .await
+        .unwrap();
     assert_eq!(silences(&world).await, ["silent"]);
-    while engine.carry_out_now(std::slice::from_ref(&key)).await.unwrap().is_empty() {
+    while engine
+        .carry_out_now(std::slice::from_ref(&key))
+        .await
+        .unwrap()
+        .is_empty()
+    {
         let due = world.store.next_due().await.unwrap().unwrap().as_millis() - now().as_millis();
         tokio::time::sleep(Duration::from_millis(due.try_into().unwrap_or(0))).await;
     }
@@ -85,7 +101,10 @@ async fn an_agent_that_is_down_gets_its_work_when_it_comes_up() {
     let postponed = drive_until_postponed(&engine, 2).await;
     assert!(postponed[0] < postponed[1]);
     assert_eq!(silences(&world).await, ["silent"]);
-    assert_eq!(world.assignment(&id).await.state, AssignmentState::Requested);
+    assert_eq!(
+        world.assignment(&id).await.state,
+        AssignmentState::Requested
+    );
     world.agent.up();
     drive_to_the_end(&engine, &id).await;
     assert_eq!(silences(&world).await, ["silent", "back"]);
@@ -105,7 +124,9 @@ async fn silence_changes_nothing_of_what_runs() {
     world.agent.up();
     drive(&engine, |board| !silent(board)).await;
     assert_eq!(world.assignment(&id).await, before);
-    world.agent.worker_ends(&id, world.solved(&before.branch, "issue-1.txt", "solved\n"));
+    world
+        .agent
+        .worker_ends(&id, world.solved(&before.branch, "issue-1.txt", "solved\n"));
     drive_to_the_end(&engine, &id).await;
     world.all_is_done_once(&id).await;
     assert_eq!(silences(&world).await, ["silent", "back"]);
@@ -119,7 +140,10 @@ async fn a_full_agent_is_asked_again_when_it_said() {
     world.agent.answer_next([refuse(429, Some(3))]);
     let before = now();
     let postponed = drive_until_postponed(&engine, 1).await;
-    assert!(postponed[0] >= before.plus_secs(3), "the back-off of 1 s was taken instead");
+    assert!(
+        postponed[0] >= before.plus_secs(3),
+        "the back-off of 1 s was taken instead"
+    );
     drive_to_the_end(&engine, &id).await;
     world.all_is_done_once(&id).await;
     assert_eq!(world.agent.seen(|seen| seen.assigns.len()), 2);
@@ -153,7 +177,10 @@ async fn the_reason_of_a_refusal_is_kept_and_posted() {
 
     let (world, id) = fails_for_good(400).await;
     let end = world.assignment(&id).await.end.unwrap();
-    assert_eq!(end.error.as_deref(), Some("the agent refused (400): the script says no"));
+    assert_eq!(
+        end.error.as_deref(),
+        Some("the agent refused (400): the script says no")
+    );
     let posted = world.comments(1).await;
     assert_eq!(posted, [CommentEvent::Briefing, CommentEvent::Failure]);
 }

@@ -17,10 +17,17 @@ async fn what_happens_while_the_stream_is_cut_is_in_the_status() {
     let world = World::with_idle_workers().await;
     let engine = world.engine().await;
     let id = world.running(&engine, "Solve it").await;
-    let end = world.solved(&world.assignment(&id).await.branch, "issue-1.txt", "solved\n");
+    let end = world.solved(
+        &world.assignment(&id).await.branch,
+        "issue-1.txt",
+        "solved\n",
+    );
     let missed = async {
         let followed = world.agent.seen(|seen| seen.subscriptions);
-        world.agent.until(|seen| seen.subscriptions > followed).await;
+        world
+            .agent
+            .until(|seen| seen.subscriptions > followed)
+            .await;
         world.agent.worker_ends_unheard(&id, end);
         world.agent.cut_streams();
     };
@@ -33,7 +40,11 @@ async fn a_resync_makes_up_for_missed_events_too() {
     let world = World::with_idle_workers().await;
     let engine = world.engine().await;
     let id = world.running(&engine, "Solve it").await;
-    let end = world.solved(&world.assignment(&id).await.branch, "issue-1.txt", "solved\n");
+    let end = world.solved(
+        &world.assignment(&id).await.branch,
+        "issue-1.txt",
+        "solved\n",
+    );
     let missed = async {
         let looks = world.agent.seen(|seen| seen.looks);
         // Subscribed, and has looked: what is not told from here on is not known.
@@ -50,10 +61,17 @@ async fn what_is_told_twice_changes_nothing() {
     let world = World::with_idle_workers().await;
     let engine = world.engine().await;
     let id = world.running(&engine, "Solve it").await;
-    let end = world.solved(&world.assignment(&id).await.branch, "issue-1.txt", "solved\n");
+    let end = world.solved(
+        &world.assignment(&id).await.branch,
+        "issue-1.txt",
+        "solved\n",
+    );
     let twice = async {
         let followed = world.agent.seen(|seen| seen.subscriptions);
-        world.agent.until(|seen| seen.subscriptions > followed).await;
+        world
+            .agent
+            .until(|seen| seen.subscriptions > followed)
+            .await;
         for _ in 0..2 {
             world.agent.worker_starts(&id);
             world.agent.worker_changes(&id, &["issue-1.txt"]);
@@ -96,9 +114,14 @@ async fn a_usage_limit_holds_for_the_machine() {
     let limited = |board: &Board| board.machines[&"m1".into()].limited_until == Some(resets_at);
     let told = async {
         let followed = world.agent.seen(|seen| seen.subscriptions);
-        world.agent.until(|seen| seen.subscriptions > followed).await;
+        world
+            .agent
+            .until(|seen| seen.subscriptions > followed)
+            .await;
         let resets_at = Some(resets_at.as_secs_f64());
-        world.agent.tell(Some(&id), AgentEventKind::RateLimited { resets_at });
+        world
+            .agent
+            .tell(Some(&id), AgentEventKind::RateLimited { resets_at });
     };
     tokio::join!(drive(&engine, limited), told);
     let second = world.assigned(&engine, "Wait for it").await;
@@ -150,14 +173,23 @@ async fn a_worker_of_work_that_was_given_up_is_found_in_the_status_and_stopped()
         id: Some(id.clone()),
         ..coord_protocol::AssignBody::default()
     };
-    engine.agents().get(&"m1".into()).unwrap().assign(&late).await.unwrap();
+    engine
+        .agents()
+        .get(&"m1".into())
+        .unwrap()
+        .assign(&late)
+        .await
+        .unwrap();
     world.agent.worker_starts(&id);
     let cancels = world.agent.seen(|seen| seen.cancels.len());
     tokio::select! {
         () = drive(&engine, |_| false) => {}
         () = world.agent.until(|seen| seen.cancels.len() > cancels) => {}
     }
-    assert_eq!(world.assignment(&id).await.state, AssignmentState::Cancelled);
+    assert_eq!(
+        world.assignment(&id).await.state,
+        AssignmentState::Cancelled
+    );
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod crashes;
 mod dispatching;
 mod following;
 mod merging;
+mod old_peer;
 mod spine;
 mod stopping;
 mod testing;

@@ -37,7 +37,10 @@ async fn a_conflict_is_reported_and_tried_again_when_the_base_moves() {
     let third = world.running(&engine, "undo it").await;
     rewrites(&world, &engine, &third, "# fixture\n").await;
     drive(&engine, |board| board.assignments.is_empty()).await;
-    assert_eq!(world.fixture.remote_file("main", "README.md").as_deref(), Some("# two"));
+    assert_eq!(
+        world.fixture.remote_file("main", "README.md").as_deref(),
+        Some("# two")
+    );
     let queued = world.history(|event| match event {
         BoardEvent::MergeQueued { id, .. } if *id == second => Some(()),
         _ => None,
@@ -50,10 +53,15 @@ async fn work_without_a_commit_is_not_merged() {
     let world = World::with_idle_workers().await;
     let engine = world.engine().await;
     let id = world.running(&engine, "advise").await;
-    world.agent.worker_ends(&id, crate::agent::ended(coord_protocol::EndResult::Done));
+    world
+        .agent
+        .worker_ends(&id, crate::agent::ended(coord_protocol::EndResult::Done));
     drive_to_the_end(&engine, &id).await;
     let it = world.assignment(&id).await;
-    assert_eq!((it.state, it.merge, it.verdict), (AssignmentState::Done, None, None));
+    assert_eq!(
+        (it.state, it.merge, it.verdict),
+        (AssignmentState::Done, None, None)
+    );
     assert_eq!(world.main_length(), 1);
 }
 
@@ -64,7 +72,9 @@ async fn a_branch_that_moved_after_its_test_is_refused() {
     let mut world = World::with_idle_workers().await;
     // While the tests run, somebody pushes to the branch.
     let desk = world.path("desks").join("issue-1-one");
-    world.test_env.push(("DESK".to_owned(), desk.display().to_string()));
+    world
+        .test_env
+        .push(("DESK".to_owned(), desk.display().to_string()));
     world.commands = vec![
         "cd $DESK && git -c user.name=x -c user.email=x@example.invalid commit --quiet \
          --allow-empty --message more && git push --quiet origin HEAD"
@@ -75,7 +85,11 @@ async fn a_branch_that_moved_after_its_test_is_refused() {
     rewrites(&world, &engine, &id, "# one\n").await;
     let it = world.assignment(&id).await;
     let refused = |state: &MergeState| matches!(state, MergeState::Refused { .. });
-    assert!(it.merge.as_ref().is_some_and(|entry| refused(&entry.state)), "{:?}", it.merge);
+    assert!(
+        it.merge.as_ref().is_some_and(|entry| refused(&entry.state)),
+        "{:?}",
+        it.merge
+    );
     assert_eq!(world.main_length(), 1);
     assert!(git(&world.fixture.clone_path(), &["fsck"]).is_ok());
     let at_rest = |board: &Board| settled(board, &id);

@@ -52,8 +52,12 @@ async fn nothing_is_done_before_somebody_drives() {
     let world = World::new().await;
     let engine = world.engine().await;
     world.assigned(&engine, "Solve it").await;
-    assert!(has_open(&engine.store().board().await.unwrap(), EffectKind::Dispatch));
+    assert!(has_open(
+        &engine.store().board().await.unwrap(),
+        EffectKind::Dispatch
+    ));
     assert_eq!(world.agent.seen(|seen| seen.assigns.len()), 0);
-    let started = |event: &BoardEvent| matches!(event, BoardEvent::WorkerStarted { .. }).then_some(());
+    let started =
+        |event: &BoardEvent| matches!(event, BoardEvent::WorkerStarted { .. }).then_some(());
     assert!(world.history(started).await.is_empty());
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use coord_core::assignment::AssignmentState;
+use coord_core::ids::AssignmentId;
 use coord_core::key::EffectKind;
 use coord_core::{Board, Command};
 use coord_engine::Engine;
@@ -11,8 +12,11 @@ use tokio::sync::Notify;
 use crate::agent::Answer;
 use crate::world::{World, cancelled, drive, drive_to_the_end, has_open};
 
-async fn stop(engine: &Engine, id: &coord_core::ids::AssignmentId) {
-    let committed = engine.command(Command::Stop { id: id.clone() }).await.unwrap();
+async fn stop(engine: &Engine, id: &AssignmentId) {
+    let committed = engine
+        .command(Command::Stop { id: id.clone() })
+        .await
+        .unwrap();
     assert_eq!(committed.refusal, None);
 }
 
@@ -23,7 +27,10 @@ async fn what_is_stopped_before_its_dispatch_never_reaches_the_agent() {
     let id = world.assigned(&engine, "Solve it").await;
     stop(&engine, &id).await;
     drive_to_the_end(&engine, &id).await;
-    assert_eq!(world.assignment(&id).await.state, AssignmentState::Cancelled);
+    assert_eq!(
+        world.assignment(&id).await.state,
+        AssignmentState::Cancelled
+    );
     assert_eq!(world.agent.seen(|seen| seen.assigns.len()), 0);
 }
 
@@ -34,11 +41,17 @@ async fn a_running_worker_is_cancelled_once_the_agent_says_so() {
     let id = world.running(&engine, "Solve it").await;
     stop(&engine, &id).await;
     drive(&engine, |board| !has_open(board, EffectKind::Cancel)).await;
-    assert_eq!(world.agent.seen(|seen| seen.cancels.clone()), [id.to_string()]);
+    assert_eq!(
+        world.agent.seen(|seen| seen.cancels.clone()),
+        [id.to_string()]
+    );
     assert_eq!(world.assignment(&id).await.state, AssignmentState::Running);
     world.agent.worker_ends(&id, cancelled());
     drive_to_the_end(&engine, &id).await;
-    assert_eq!(world.assignment(&id).await.state, AssignmentState::Cancelled);
+    assert_eq!(
+        world.assignment(&id).await.state,
+        AssignmentState::Cancelled
+    );
 }
 
 #[tokio::test]
@@ -48,7 +61,10 @@ async fn a_stop_waits_for_an_agent_that_is_down() {
     let id = world.running(&engine, "Solve it").await;
     world.agent.down();
     stop(&engine, &id).await;
-    drive(&engine, |board: &Board| board.machines[&"m1".into()].silent_since.is_some()).await;
+    drive(&engine, |board: &Board| {
+        board.machines[&"m1".into()].silent_since.is_some()
+    })
+    .await;
     world.agent.up();
     drive(&engine, |board| !has_open(board, EffectKind::Cancel)).await;
     assert_eq!(world.agent.seen(|seen| seen.cancels.len()), 1);
@@ -66,41 +82,28 @@ async fn an_agent_that_never_heard_of_it_has_nothing_to_stop() {
     assert_eq!(world.agent.seen(|seen| seen.cancels.len()), 1);
 }
 
-/// The dispatch is on its way when the stop overtakes it, and arrives after all.
-async fn overtaken() -> (World, Engine, coord_core::ids::AssignmentId) {
+#[tokio::test]
+async fn a_dispatch_that_the_stop_has_overtaken_is_stopped_when_it_arrives() {
     let world = World::with_idle_workers().await;
     let engine = world.engine().await;
     let id = world.assigned(&engine, "Solve it").await;
     let go = Arc::new(Notify::new());
     world.agent.answer_next([Answer::Held(go.clone())]);
-    let overtaking = async {
+    let script = async {
         world.agent.until(|seen| seen.assigns.len() == 1).await;
         stop(&engine, &id).await;
+        world.agent.until(|seen| seen.cancels.len() == 1).await;
+        go.notify_one();
+        world.agent.until(|seen| seen.workers.len() == 1).await;
+        world.agent.worker_starts(&id);
+        world.agent.until(|seen| seen.cancels.len() == 2).await;
     };
-    let ended = |board: &Board| board.assignments[&id].state == AssignmentState::Cancelled;
-    let first = async {
-        let other = world.engine().await;
-        world.agent.until(|seen| seen.assigns.len() == 1).await;
-        drive(&other, ended).await;
-    };
-    tokio::join!(drive(&engine, ended), overtaking, first);
-    go.notify_one();
-    (world, engine, id)
-}
-
-#[tokio::test]
-async fn a_worker_that_started_after_all_is_stopped() {
-    let (world, engine, id) = overtaken().await;
-    let dispatch = coord_protocol::AssignBody {
-        id: Some(id.clone()),
-        ..coord_protocol::AssignBody::default()
-    };
-    if world.agent.seen(|seen| seen.workers.is_empty()) {
-        // The drive that had sent the dispatch has ended: here it arrives all the same.
-        engine.agents().get(&"m1".into()).unwrap().assign(&dispatch).await.unwrap();
+    tokio::select! {
+        () = drive(&engine, |_| false) => {}
+        () = script => {}
     }
-    world.agent.worker_starts(&id);
-    drive(&engine, |board| has_open(board, EffectKind::Cancel)).await;
-    drive(&engine, |board| !has_open(board, EffectKind::Cancel)).await;
-    assert!(world.agent.seen(|seen| seen.cancels.contains(&id.to_string())));
+    assert_eq!(
+        world.assignment(&id).await.state,
+        AssignmentState::Cancelled
+    );
 }

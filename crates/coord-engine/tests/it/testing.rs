@@ -17,7 +17,9 @@ async fn tested(commands: &[&str], limit: Duration) -> (World, Engine, Assignmen
     let mut world = World::new().await;
     world.commands = commands.iter().map(|it| (*it).to_owned()).collect();
     world.test_limit = limit;
-    world.test_env.push(("SCRATCH".to_owned(), world.path("").display().to_string()));
+    world
+        .test_env
+        .push(("SCRATCH".to_owned(), world.path("").display().to_string()));
     let engine = world.engine().await;
     let id = world.assigned(&engine, "Solve it").await;
     drive_to_the_end(&engine, &id).await;
@@ -39,7 +41,10 @@ async fn what_is_red_is_not_merged() {
     assert_eq!(it.merge, None);
     let verdict = it.verdict.as_ref().unwrap();
     assert_eq!(verdict.result, TestResult::Failed);
-    assert_eq!(verdict.note, "`echo sum is 5; exit 1` ended with code 1: sum is 5");
+    assert_eq!(
+        verdict.note,
+        "`echo sum is 5; exit 1` ended with code 1: sum is 5"
+    );
     assert_eq!(log(&engine, &it), "$ echo sum is 5; exit 1\nsum is 5\n");
     assert_eq!(world.main_length(), 1);
     let posted = world.comments(1).await;
@@ -53,7 +58,11 @@ async fn what_takes_too_long_is_red() {
     let it = world.assignment(&id).await;
     let verdict = it.verdict.as_ref().unwrap();
     assert_eq!(verdict.result, TestResult::Failed);
-    assert!(verdict.note.ends_with("the limit of 2 s was up"), "{}", verdict.note);
+    assert!(
+        verdict.note.ends_with("the limit of 2 s was up"),
+        "{}",
+        verdict.note
+    );
     assert!(log(&engine, &it).ends_with("begins\n"));
     let pid = std::fs::read_to_string(world.path("pid")).unwrap();
     processes::wait_gone(&[pid.trim().parse().unwrap()], MINUTE).unwrap();
@@ -73,11 +82,19 @@ async fn the_worktree_is_the_branch_and_is_gone_afterwards() {
     let look = "git rev-parse HEAD > $SCRATCH/head; pwd > $SCRATCH/where; touch left-behind";
     let (world, _, id) = tested(&[look], MINUTE).await;
     let it = world.assignment(&id).await;
-    let read = |name| std::fs::read_to_string(world.path(name)).unwrap().trim().to_owned();
+    let read = |name| {
+        std::fs::read_to_string(world.path(name))
+            .unwrap()
+            .trim()
+            .to_owned()
+    };
     assert_eq!(read("head"), it.deliverable().unwrap().head.as_str());
     assert!(!std::path::Path::new(&read("where")).exists());
     let clone = world.fixture.clone_path();
-    assert_eq!(git(&clone, &["worktree", "list"]).unwrap().lines().count(), 1);
+    assert_eq!(
+        git(&clone, &["worktree", "list"]).unwrap().lines().count(),
+        1
+    );
     assert_eq!(git(&clone, &["status", "--porcelain"]).unwrap(), "");
 }
 
@@ -87,24 +104,37 @@ async fn the_environment_is_what_was_given_and_nothing_else() {
     let env = std::fs::read_to_string(world.path("env")).unwrap();
     // What a shell sets by itself.
     let own = ["PWD", "OLDPWD", "SHLVL", "_"];
-    let mut names: Vec<_> = env.lines().filter_map(|line| line.split_once('=')).collect();
+    let mut names: Vec<_> = env
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .collect();
     names.retain(|(name, _)| !own.contains(name));
     names.sort();
     let mut given = world.test_env.clone();
     given.push(("SCRATCH".to_owned(), world.path("").display().to_string()));
     given.sort();
     given.dedup();
-    let given: Vec<_> = given.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let given: Vec<_> = given
+        .iter()
+        .map(|(k, v)| (k.as_str(), v.as_str()))
+        .collect();
     assert_eq!(names, given);
 }
 
 #[tokio::test]
 async fn a_process_that_ran_away_with_the_output_holds_nothing_up() {
-    let run_away = "setsid sleep 1000 & echo $! > $SCRATCH/pid; echo fine";
+    let run_away = "setsid sh -c 'echo $$ > $SCRATCH/pid; exec sleep 1000' & \
+                    until test -s $SCRATCH/pid; do sleep 0.1; done";
     let (world, _, id) = tested(&[run_away], MINUTE).await;
-    let pid = std::fs::read_to_string(world.path("pid")).unwrap().trim().to_owned();
+    let pid = std::fs::read_to_string(world.path("pid"))
+        .unwrap()
+        .trim()
+        .to_owned();
     let alive = processes::is_alive(pid.parse().unwrap());
-    std::process::Command::new("kill").arg(&pid).status().unwrap();
+    std::process::Command::new("kill")
+        .arg(&pid)
+        .status()
+        .unwrap();
     assert!(alive, "it did not run away: this test shows nothing");
     world.all_is_done_once(&id).await;
 }
@@ -114,5 +144,8 @@ async fn a_command_that_closes_its_output_first_is_waited_for() {
     let silent = "exec >&- 2>&-; sleep 1; exit 4";
     let (world, _, id) = tested(&[silent], MINUTE).await;
     let verdict = world.assignment(&id).await.verdict.unwrap();
-    assert_eq!(verdict.note, format!("`{silent}` ended with code 4: no output"));
+    assert_eq!(
+        verdict.note,
+        format!("`{silent}` ended with code 4: no output")
+    );
 }

@@ -5,7 +5,9 @@ use crate::world::{World, drive};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_that_drive_at_once_carry_out_every_effect_once() {
     let mut world = World::new().await;
-    world.test_env.push(("RUNS".to_owned(), world.path("runs").display().to_string()));
+    world
+        .test_env
+        .push(("RUNS".to_owned(), world.path("runs").display().to_string()));
     world.commands = vec!["git rev-parse HEAD >> $RUNS".to_owned()];
     let (one, two) = (world.engine().await, world.engine().await);
     let mut ids = Vec::new();

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use coord_core::assignment::{Assignment, FileScope, Goal, Waivers};
 use coord_core::command::WhenBlocked;
-use coord_core::effect::{CommentEvent, Effect};
+use coord_core::effect::CommentEvent;
 use coord_core::ids::{AssignmentId, EffectKey};
 use coord_core::issue::{Issue, IssueState};
 use coord_core::key::EffectKind;
 use coord_core::policy::{ConcurrencyPolicy, Gate, MachinePolicy, RepoPolicy};
 use coord_core::{Board, BoardEvent, Policy, marker};
-use coord_engine::{AgentView, Agents, AssignInput, Engine, Progress, RepoContext, Setup, now, settled};
+use coord_engine::{Agents, AssignInput, Engine, Progress, RepoContext, Setup, now, settled};
 use coord_forge::{Forge, NewIssue};
 use coord_forge_local::LocalForge;
 use coord_protocol::{AgentClient, EndReport, EndResult, Timeouts};
@@ -50,7 +50,13 @@ impl World {
         let (remote, desks) = (world.fixture.remote_path(), world.path("desks"));
         world.agent.workers_do(Arc::new(move |body| {
             let (branch, number) = (body.work_branch.as_deref().unwrap(), body.issue_number);
-            publish(&remote, &desks, branch, &format!("issue-{number}.txt"), "solved\n")
+            publish(
+                &remote,
+                &desks,
+                branch,
+                &format!("issue-{number}.txt"),
+                "solved\n",
+            )
         }));
         world
     }
@@ -139,7 +145,13 @@ impl World {
 
     /// What somebody who solved the issue would report.
     pub(crate) fn solved(&self, branch: &str, file: &str, text: &str) -> EndReport {
-        publish(&self.fixture.remote_path(), &self.path("desks"), branch, file, text)
+        publish(
+            &self.fixture.remote_path(),
+            &self.path("desks"),
+            branch,
+            file,
+            text,
+        )
     }
 
     pub(crate) async fn assignment(&self, id: &AssignmentId) -> Assignment {
@@ -158,7 +170,9 @@ impl World {
     /// The events so far that `pick` takes.
     pub(crate) async fn history<T>(&self, pick: impl Fn(&BoardEvent) -> Option<T>) -> Vec<T> {
         let all = self.store.history(HistoryFilter::default()).await.unwrap();
-        all.iter().filter_map(|recorded| pick(&recorded.event)).collect()
+        all.iter()
+            .filter_map(|recorded| pick(&recorded.event))
+            .collect()
     }
 
     /// The effects of one kind that are open.
@@ -170,7 +184,10 @@ impl World {
 
     /// How many commits the remote's default branch has.
     pub(crate) fn main_length(&self) -> usize {
-        let count = git(&self.fixture.remote_path(), &["rev-list", "--count", "main"]);
+        let count = git(
+            &self.fixture.remote_path(),
+            &["rev-list", "--count", "main"],
+        );
         count.unwrap().parse().unwrap()
     }
 
@@ -179,7 +196,10 @@ impl World {
         let owners = self.path("owners");
         std::fs::write(owners.join("dead.lock"), "").unwrap();
         for row in self.open(kind).await {
-            let leased = self.store.lease_one(&row.key, "dead", now(), FOR_EVER).await;
+            let leased = self
+                .store
+                .lease_one(&row.key, "dead", now(), FOR_EVER)
+                .await;
             assert!(leased.unwrap().is_some(), "{} is somebody's", row.key);
         }
     }
@@ -188,7 +208,10 @@ impl World {
     pub(crate) async fn time_gives_nothing_back(&self) {
         for row in self.store.outbox().await.unwrap() {
             if let Some((owner, _)) = row.lease {
-                self.store.renew(&row.key, &owner, now(), FOR_EVER).await.unwrap();
+                self.store
+                    .renew(&row.key, &owner, now(), FOR_EVER)
+                    .await
+                    .unwrap();
             }
         }
     }
@@ -197,20 +220,36 @@ impl World {
     pub(crate) async fn all_is_done_once(&self, id: &AssignmentId) {
         let it = self.assignment(id).await;
         let number = it.issue.number;
-        let finished = self.store.finished(FinishedFilter::default()).await.unwrap();
-        assert!(finished.iter().any(|other| other.id == *id), "{id} is not archived");
+        let finished = self
+            .store
+            .finished(FinishedFilter::default())
+            .await
+            .unwrap();
+        assert!(
+            finished.iter().any(|other| other.id == *id),
+            "{id} is not archived"
+        );
         let issue = self.forge.issue(number).await.unwrap().unwrap();
         assert_eq!(issue.state, IssueState::Closed);
-        let once = [CommentEvent::Briefing, CommentEvent::Completion, CommentEvent::Merge];
+        let once = [
+            CommentEvent::Briefing,
+            CommentEvent::Completion,
+            CommentEvent::Merge,
+        ];
         assert_eq!(self.comments(number).await, once);
-        let workers = self.agent.seen(|seen| seen.workers.iter().filter(|w| *w == id).count());
+        let workers = self
+            .agent
+            .seen(|seen| seen.workers.iter().filter(|w| *w == id).count());
         assert_eq!(workers, 1);
         let trailer = format!("--grep=Coord-Assignment: {id}");
         let remote = self.fixture.remote_path();
         let merges = git(&remote, &["rev-list", "--count", &trailer, "main"]).unwrap();
         assert_eq!(merges, "1");
         let file = format!("issue-{number}.txt");
-        assert_eq!(self.fixture.remote_file("main", &file).as_deref(), Some("solved"));
+        assert_eq!(
+            self.fixture.remote_file("main", &file).as_deref(),
+            Some("solved")
+        );
     }
 }
 
@@ -259,7 +298,12 @@ pub(crate) async fn assign(engine: &Engine, issue: u64) -> AssignmentId {
     let committed = engine.assign(input(issue)).await.unwrap();
     assert_eq!(committed.refusal, None);
     let assignments = committed.board.assignments.values();
-    assignments.filter(|it| it.issue.number == issue).max_by_key(|it| it.requested_at).unwrap().id.clone()
+    assignments
+        .filter(|it| it.issue.number == issue)
+        .max_by_key(|it| it.requested_at)
+        .unwrap()
+        .id
+        .clone()
 }
 
 /// Drives until the board is as wanted.
@@ -287,7 +331,10 @@ pub(crate) async fn drive_to_the_end(engine: &Engine, id: &AssignmentId) {
 
 /// Whether the assignment has an open effect of this kind.
 pub(crate) fn has_open(board: &Board, kind: EffectKind) -> bool {
-    board.open_effects.keys().any(|key| EffectKind::of(key) == Some(kind))
+    board
+        .open_effects
+        .keys()
+        .any(|key| EffectKind::of(key) == Some(kind))
 }
 
 pub(crate) fn is_kind(key: &EffectKey, kind: EffectKind) -> bool {

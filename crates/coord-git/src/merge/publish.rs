@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use gix::ObjectId;
 
+use crate::registry::Registry;
 use crate::repo::{
     PushOutcome, branch_ref, checkouts_of, has_origin, push_with_lease, read, set_ref,
 };
-use crate::registry::Registry;
 use crate::{GitError, Repo};
 
 pub(super) enum Published {

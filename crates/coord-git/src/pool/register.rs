@@ -35,7 +35,7 @@ pub(crate) fn prepare_detached(
             set_head(prepared.repo(), Target::Object(target), "add a worktree")?;
             Ok(prepared)
         });
-    delete_ref(gix, name)?;
+    delete_ref(gix, &name)?;
     prepared
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn prepare_detached(
 fn sweep(repo: &Repo, registry: &Registry, gix: &gix::Repository) -> Result<(), GitError> {
     for name in stand_ins(gix)? {
         if checkouts_of(repo, registry, &name)?.is_empty() {
-            delete_ref(gix, branch_ref(&name)?)?;
+            delete_ref(gix, &branch_ref(&name)?)?;
         }
     }
     Ok(())

@@ -106,10 +106,7 @@ impl Repo {
 /// whose HEAD names no commit yet.
 fn got_in_the_way(error: &GitError) -> bool {
     const SIGNS: [&str; 2] = ["unable to update local ref", "worktrees/"];
-    match error {
-        GitError::Command { stderr, .. } => SIGNS.iter().any(|sign| stderr.contains(sign)),
-        _ => false,
-    }
+    matches!(error, GitError::Command { stderr, .. } if SIGNS.iter().any(|sign| stderr.contains(sign)))
 }
 
 impl Flight {

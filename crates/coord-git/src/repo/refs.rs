@@ -166,11 +166,14 @@ pub(crate) fn set_head(repo: &gix::Repository, target: Target, why: &str) -> Res
 }
 
 /// Deletes a ref, whatever it is.
-pub(crate) fn delete_ref(repo: &gix::Repository, name: FullName) -> Result<(), GitError> {
+pub(crate) fn delete_ref(repo: &gix::Repository, name: &FullName) -> Result<(), GitError> {
     let delete = || repo.edit_reference(RefEdit::delete(name.clone(), PreviousValue::Any));
     // gix also removes a `packed-refs` that has become empty, and fails when another process has
     // just done that: the second try finds nothing left to remove.
-    delete().or_else(|_| delete()).map(drop).map_err(GitError::library("delete a ref"))
+    delete()
+        .or_else(|_| delete())
+        .map(drop)
+        .map_err(GitError::library("delete a ref"))
 }
 
 fn edit(

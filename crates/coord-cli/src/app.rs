@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use coord_agent::find_token;
 use coord_config::{Config, ForgeKind, Located};
 use coord_core::ids::{MachineName, RepoName};
 use coord_engine::{Agents, Engine, RepoContext, Setup};
@@ -185,27 +186,12 @@ pub(crate) fn hostname() -> String {
 fn agents(config: &Config, home: &Path) -> Result<Agents, Failure> {
     let mut clients = BTreeMap::new();
     for machine in &config.machines {
-        let token = token(machine.token_file.as_deref(), home)?;
+        let from_env = std::env::var("COORD_AGENT_TOKEN").ok();
+        let token = find_token(machine.token_file.as_deref(), from_env, home)?;
         let client = AgentClient::new(&machine.url(), token.as_deref(), Timeouts::default())?;
         clients.insert(machine.name.clone(), client);
     }
     Ok(Agents::new(clients))
-}
-
-/// The token of an agent: the machine's own file, else the variable, else this machine's file.
-fn token(file: Option<&Path>, home: &Path) -> Result<Option<String>, Failure> {
-    let read = |path: &Path| std::fs::read_to_string(path).map(|text| Some(text.trim().to_owned()));
-    if let Some(file) = file {
-        return read(file).map_err(io(file));
-    }
-    if let Ok(token) = std::env::var("COORD_AGENT_TOKEN") {
-        return Ok(Some(token));
-    }
-    let shared = home.join("agent").join("token");
-    match read(&shared) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        other => other.map_err(io(shared)),
-    }
 }
 
 /// Tests run code that workers wrote: they get what a worker gets, less the access to the model.

@@ -80,7 +80,7 @@ impl Failure {
     /// What goes to stderr.
     pub(crate) fn render(&self) -> String {
         if let Some(report) = &self.report {
-            return report.trim_end().to_owned();
+            return format!("{} {}", paint(BAD, "error:"), report.trim_end());
         }
         // Refusals and errors quote issues, branches, and what agents and programs said.
         let mut text = format!("{} {}", paint(BAD, "error:"), plain(&self.message));

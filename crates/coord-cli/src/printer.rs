@@ -86,6 +86,9 @@ impl Printer {
             .set_content_arrangement(ContentArrangement::Dynamic)
             .set_header(header.iter().map(|name| name.to_uppercase()))
             .add_rows(rows);
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
         for line in table.lines() {
             self.line(line.trim_end());
         }

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use coord_core::Board;
+use coord_core::assignment::AssignmentState;
 use coord_core::command::{AgentReport, Command};
 use coord_core::effect::{CommentSpec, DispatchSpec, Effect, Outcome};
 use coord_core::failure::FailureClass;
@@ -198,13 +200,28 @@ impl Engine {
         let board = self.store().board().await.map_err(Later::new)?;
         match self.cancel_there(client, &board, id).await {
             Ok(()) => self.answers(machine).await.map_err(Later::new)?,
-            Err(ClientError::Refused { status: 404, .. }) => {
-                let report = self.report(machine, id.clone(), AgentReport::Unknown);
-                report.await.map_err(Later::new)?;
-            }
+            Err(ClientError::Refused { status: 404, .. }) => self.never_heard(&board, id).await?,
             Err(error) => return self.agent_failed(machine, error).await,
         }
         Ok(Outcome::CancelDelivered)
+    }
+
+    /// The agent has nothing to stop. `before` is the board from before it was asked: what it had
+    /// accepted by then is lost, and what it has accepted since then is to be stopped again.
+    async fn never_heard(&self, before: &Board, id: &AssignmentId) -> Result<(), Later> {
+        let now = self.store().board().await.map_err(Later::new)?;
+        let running = |board: &Board| {
+            let it = board.assignments.get(id);
+            it.filter(|it| it.state == AssignmentState::Running).cloned()
+        };
+        match (running(before), running(&now)) {
+            (Some(it), _) => {
+                let report = self.report(&it.machine, id.clone(), AgentReport::Unknown);
+                report.await.map_err(Later::new)
+            }
+            (None, Some(_)) => Err(Later::new("its dispatch was still on the way")),
+            (None, None) => Ok(()),
+        }
     }
 
     /// Sorts an agent's failure: what may pass is tried again, what it refuses is final.

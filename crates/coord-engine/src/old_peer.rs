@@ -15,13 +15,11 @@ use crate::error::EngineError;
 /// How far the clocks of two machines may be apart.
 const SKEW_SECONDS: f64 = 60.0;
 
-/// Puts our ids in the place of the agent's own.
+/// Puts our ids in the place of the agent's own, for what is at work there: an issue has no more
+/// than one such assignment.
 pub(crate) fn translate(board: &Board, machine: &MachineName, status: &mut StatusAnswer) {
-    for assignment in board
-        .assignments
-        .values()
-        .filter(|it| it.machine == *machine)
-    {
+    let at_work = |it: &&Assignment| it.machine == *machine && it.state.takes_slot();
+    for assignment in board.assignments.values().filter(at_work) {
         if let Some(theirs) = their_id(board, assignment, status) {
             let rows = rows_mut(status).filter(|row| row.id == theirs);
             rows.for_each(|row| row.id = assignment.id.clone());

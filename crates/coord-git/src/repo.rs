@@ -9,6 +9,7 @@ mod history;
 mod merged;
 mod push;
 mod refs;
+mod stale;
 
 use std::path::{Path, PathBuf};
 

@@ -18,11 +18,10 @@ pub(super) async fn measure(binaries: &Binaries, table: &mut Table) -> Result<()
     let work = Work::new(1, "sleep");
     lab.client()?.assign(&work.body(&lab)).await?;
     lab.wait_started(&work.id).await?;
-    let program = binaries.supervisor().to_string_lossy().into_owned();
     let holder = lab
         .processes()?
         .into_iter()
-        .find(|process| process.command.starts_with(&program))
+        .find(|process| process.command.starts_with("coord-supervisor"))
         .context("no supervisor runs")?;
     let private = kilobytes(
         holder.pid,

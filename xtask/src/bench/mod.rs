@@ -20,10 +20,9 @@ use table::Table;
 
 /// Measures everything and prints it; fails when a promise is not kept.
 pub(crate) fn run(folder: Option<PathBuf>, markdown: bool) -> Result<()> {
-    let root = root();
-    let binaries = Binaries::find(&root, folder)?;
+    let binaries = Binaries::find(&root(), folder)?;
     let mut table = Table::default();
-    startup::measure(&root, &binaries, &mut table)?;
+    startup::measure(&binaries, &mut table)?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         memory::measure(&binaries, &mut table).await?;

@@ -7,23 +7,12 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 use super::table::{Table, median};
-use crate::lab::{Binaries, target_folder};
-use crate::step::call;
+use crate::lab::Binaries;
 
 const RUNS: usize = 61;
 
-pub(super) fn measure(root: &Path, binaries: &Binaries, table: &mut Table) -> Result<()> {
-    let args = [
-        "build",
-        "--locked",
-        "--quiet",
-        "--release",
-        "--package",
-        "xtask",
-        "--example",
-    ];
-    call(root, "cargo", &[&args[..], &["bare_clap"]].concat())?;
-    let bare = target_folder(root).join("release/examples/bare_clap");
+pub(super) fn measure(binaries: &Binaries, table: &mut Table) -> Result<()> {
+    let bare = binaries.example("bare_clap");
     let (mut ours, mut bares) = (Vec::new(), Vec::new());
     // In turn, so that both see the same weather.
     for _ in 0..RUNS {

@@ -6,6 +6,7 @@
 mod claude;
 mod endings;
 mod pipeline;
+mod python;
 mod scenario;
 mod survival;
 
@@ -39,6 +40,7 @@ pub(crate) fn run(folder: Option<PathBuf>, only: Option<&str>) -> Result<()> {
     scenarios! {
         "success, tested and merged" => pipeline::success,
         "eight workers at once" => pipeline::eight_at_once,
+        "the Python client 0.1.0" => python::client,
         "stuck" => endings::stuck,
         "API error" => endings::api_error,
         "usage limit" => endings::usage_limit,

@@ -53,11 +53,6 @@ impl Binaries {
         self.folder.join("coord-agent")
     }
 
-    /// The program that holds one worker.
-    pub(crate) fn supervisor(&self) -> PathBuf {
-        self.folder.join("coord-supervisor")
-    }
-
     /// One of the programs in `examples/`.
     pub(crate) fn example(&self, name: &str) -> PathBuf {
         self.folder.join("examples").join(name)

@@ -61,6 +61,19 @@ impl Lab {
         self.sandbox.path().join("coordinator.yml")
     }
 
+    /// Writes the configuration again, for an agent that is not started yet.
+    pub(crate) fn reconfigure(&self, setup: &Setup) -> Result<()> {
+        Ok(std::fs::write(
+            self.config(),
+            setup.config(&self.repo, self.port),
+        )?)
+    }
+
+    /// The port of its agent.
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// A client of the agent, whether it runs or not.
     pub(crate) fn client(&self) -> Result<AgentClient> {
         let url = format!("http://127.0.0.1:{}", self.port);

@@ -375,8 +375,13 @@ impl Survey {
             self.head = Some(head);
             self.commits = commits;
         }
-        let saved = shared.pool.save_wip(worktree, &active.id)?;
-        self.wip_ref = saved.map(|saved| saved.reference);
+        match shared.pool.save_wip(worktree, &active.id) {
+            Ok(saved) => self.wip_ref = saved.map(|saved| saved.reference),
+            // The worktree is not given back with unsaved files in it: nothing is lost.
+            Err(error) => {
+                tracing::warn!(id = %active.id, %error, "uncommitted files stay in the worktree");
+            }
+        }
         Ok(())
     }
 }

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use coord_core::failure::FailureClass;
 use coord_core::ids::CommitId;
@@ -16,12 +15,6 @@ use crate::config::WorktreeSettings;
 use crate::folder::Plan;
 use crate::shared::Shared;
 use crate::worker::Place;
-
-/// How often a fetch is tried that a half-made worktree is in the way of.
-const FETCH_TRIES: u32 = 10;
-
-/// A worktree is half-made for a few milliseconds.
-const FETCH_PAUSE: Duration = Duration::from_millis(30);
 
 impl Driver {
     /// Each step may have been done before by an agent that was killed.
@@ -171,7 +164,7 @@ fn base_commit(
     {
         return Ok(commit.clone());
     }
-    fetch(repo)?;
+    repo.fetch()?;
     match wanted {
         Some(commit) => {
             repo.commits_between(&commit, &commit)?;
@@ -182,19 +175,6 @@ fn base_commit(
             None => Err(missing_base(repo, base_branch)),
         },
     }
-}
-
-/// Git gives up on a fetch when it meets a worktree that somebody is adding at this moment.
-fn fetch(repo: &Repo) -> Result<(), GitError> {
-    for _ in 1..FETCH_TRIES {
-        match repo.fetch() {
-            Err(error) if error.to_string().contains("worktrees/") => {
-                std::thread::sleep(FETCH_PAUSE);
-            }
-            result => return result,
-        }
-    }
-    repo.fetch()
 }
 
 /// A repository without any commit has no branch either; say what is really missing.
@@ -214,7 +194,7 @@ fn fetch_others(shared: &Shared, body: &AssignBody) {
             tracing::warn!(repo = %name, "a repository to bring up to date is not known here");
             continue;
         };
-        if let Err(error) = Repo::open(&other.path).and_then(|repo| fetch(&repo)) {
+        if let Err(error) = Repo::open(&other.path).and_then(|repo| repo.fetch()) {
             tracing::warn!(repo = %name, %error, "cannot bring a repository up to date");
         }
     }

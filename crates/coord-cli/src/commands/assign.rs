@@ -7,6 +7,7 @@ use coord_core::assignment::{Assignment, FileScope, Goal, Waivers};
 use coord_core::command::WhenBlocked;
 use coord_core::effect::Outcome;
 use coord_core::event::BoardEvent;
+use coord_core::key::EffectKind;
 use coord_core::ids::{EffectKey, MachineName, RepoName};
 use coord_engine::{AssignInput, Carried, Engine};
 use coord_store::Committed;
@@ -257,5 +258,5 @@ fn show(printer: Printer, committed: &Committed, carried: &[Carried]) -> Result<
 }
 
 fn is_dispatch(key: &EffectKey) -> bool {
-    key.as_str().starts_with("dispatch:")
+    EffectKind::of(key) == Some(EffectKind::Dispatch)
 }

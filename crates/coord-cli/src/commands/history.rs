@@ -40,6 +40,9 @@ pub(crate) struct HistoryArgs {
 pub(crate) async fn run(app: &App, args: HistoryArgs) -> Result<u8, Failure> {
     args.kind.iter().try_for_each(|kind| check(kind))?;
     let Bench { engine, .. } = app.bench().await?;
+    if let Some(repo) = &args.repo {
+        engine.repo(repo)?;
+    }
     let now = now();
     let time = |text: Option<&str>| {
         text.map(|text| crate::time::parse(text, now))

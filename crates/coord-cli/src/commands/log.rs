@@ -4,6 +4,7 @@ use clap::Args;
 use coord_core::assignment::Assignment;
 use coord_core::ids::AssignmentId;
 use coord_engine::Engine;
+use coord_protocol::{AgentClient, ClientError};
 
 use crate::app::{App, Bench};
 use crate::commands::watch::{Rendering, follow};
@@ -61,16 +62,30 @@ async fn whole(
     id: &AssignmentId,
     rendering: &mut Rendering,
 ) -> Result<u8, Failure> {
-    let client = client_of(engine, id).await?;
-    let mut since = 0;
-    loop {
-        let part = client.logs(id, since).await?;
-        rendering.feed(part.text.as_bytes());
-        since += part.text.len() as u64;
-        if part.text.is_empty() || since >= part.total {
-            rendering.finish();
-            return Ok(exit::OK);
+    let part = match client_of(engine, id).await?.logs(id, 0).await {
+        Ok(part) => part,
+        Err(error) => return Err(unreadable(engine, id, error).await),
+    };
+    rendering.feed(part.text.as_bytes());
+    rendering.finish();
+    Ok(exit::OK)
+}
+
+/// Why there is no log to read. An agent does not know what was never started.
+pub(crate) async fn unreadable(
+    engine: &Engine,
+    id: &AssignmentId,
+    error: ClientError,
+) -> Failure {
+    match (known(engine, id).await, &error) {
+        (Ok(assignment), ClientError::Refused { status: 404, .. })
+            if assignment.started_at.is_none() =>
+        {
+            let state = assignment.state.as_str();
+            Failure::failed(format!("assignment {id} has no log: it is {state} and no worker was started"))
+                .with_hint(format!("`coord why {id}` says what it waits for"))
         }
+        _ => error.into(),
     }
 }
 
@@ -78,7 +93,7 @@ async fn whole(
 pub(crate) async fn client_of(
     engine: &Engine,
     id: &AssignmentId,
-) -> Result<coord_protocol::AgentClient, Failure> {
+) -> Result<AgentClient, Failure> {
     let assignment = known(engine, id).await?;
     engine
         .agents()

@@ -68,6 +68,9 @@ pub(crate) async fn run(app: &App, args: MergeArgs) -> Result<u8, Failure> {
         on_board(&engine, &id).await?;
         ids.push(id);
     }
+    if let Some(repo) = &args.repo {
+        engine.repo(repo)?;
+    }
     let method = args
         .method
         .map_or(config.pipeline.merge_method, MergeMethod::from);

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use clap::Args;
+use coord_core::Board;
 use coord_core::ids::AssignmentId;
 use coord_engine::{Engine, settled};
 use coord_protocol::LogEvent;
@@ -10,7 +11,7 @@ use coord_worker::stream::{Lines, Slice};
 use tokio_stream::StreamExt as _;
 
 use crate::app::{App, Bench};
-use crate::commands::log::client_of;
+use crate::commands::log::{client_of, known, unreadable};
 use crate::commands::wait;
 use crate::describe;
 use crate::exit;
@@ -31,24 +32,37 @@ pub(crate) async fn run(app: &App, args: WatchArgs) -> Result<u8, Failure> {
     done
 }
 
-/// Shows the log while the loop carries the assignment on; ends when the assignment does.
-async fn watch(app: &App, engine: &Engine, id: &AssignmentId) -> Result<u8, Failure> {
-    let mut rendering = Rendering::new(app.printer, app.printer.is_json());
-    let ended = |board: &coord_core::Board| {
-        if settled(board, id) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    };
-    let mut driven = std::pin::pin!(engine.drive(ended, |_| {}));
-    let mut followed = std::pin::pin!(follow(engine, id, &mut rendering));
-    tokio::select! {
-        // The log ends before the assignment does: its branch is still to be published.
-        shown = &mut followed => { shown?; driven.await?; }
-        driven = &mut driven => { driven?; followed.await?; }
+/// Whether its worker runs, or it has ended without one.
+fn is_past_start(board: &Board, id: &AssignmentId) -> bool {
+    let of_board = board.assignments.get(id);
+    of_board.is_none_or(|it| it.started_at.is_some() || !it.state.is_active())
+}
+
+const fn stop_when(is_over: bool) -> ControlFlow<()> {
+    match is_over {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
     }
-    let assignment = crate::commands::log::known(engine, id).await?;
+}
+
+/// Waits for the start, then shows the log while the loop carries the assignment on; ends when the assignment does.
+async fn watch(app: &App, engine: &Engine, id: &AssignmentId) -> Result<u8, Failure> {
+    let begun = |board: &Board| stop_when(is_past_start(board, id));
+    engine.drive(begun, |_| {}).await?;
+    let mut rendering = Rendering::new(app.printer, app.printer.is_json());
+    let ended = |board: &Board| stop_when(settled(board, id));
+    let mut driven = std::pin::pin!(engine.drive(ended, |_| {}));
+    if known(engine, id).await?.started_at.is_some() {
+        let mut followed = std::pin::pin!(follow(engine, id, &mut rendering));
+        tokio::select! {
+            // The log ends before the assignment does: its branch is still to be published.
+            shown = &mut followed => { shown?; driven.await?; }
+            driven = &mut driven => { driven?; followed.await?; }
+        }
+    } else {
+        driven.await?;
+    }
+    let assignment = known(engine, id).await?;
     app.printer.note(format_args!(
         "{id} {}: {}",
         assignment.issue,
@@ -70,8 +84,16 @@ pub(crate) async fn follow(
     let client = client_of(engine, id).await?;
     let mut log = client.stream(id, 0);
     while let Some(event) = log.next().await {
-        match event? {
-            LogEvent::Chunk(chunk) => rendering.feed(chunk.text.as_bytes()),
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => return Err(unreadable(engine, id, error).await),
+        };
+        match event {
+            // Whole lines, the last one without its end.
+            LogEvent::Chunk(chunk) => {
+                rendering.feed(chunk.text.as_bytes());
+                rendering.feed(b"\n");
+            }
             LogEvent::End => break,
         }
     }

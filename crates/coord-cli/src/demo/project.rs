@@ -42,9 +42,10 @@ pub(crate) struct Project {
 impl Project {
     /// Makes what is missing: a folder in which an earlier demo was cut short is completed.
     pub(crate) async fn open(dir: &Path, claude: bool, delay: Duration) -> Result<Self, Failure> {
+        fs::create_dir_all(dir).map_err(io(dir))?;
+        refuse_foreign(dir)?;
         let home = dir.join("home");
         fs::create_dir_all(&home).map_err(io(&home))?;
-        refuse_foreign(dir)?;
         let scratch = dir.to_owned();
         let created = tokio::task::spawn_blocking(move || {
             coord_git::scratch::create(&scratch, "main", scenario::FILES)

@@ -106,7 +106,7 @@ pub(crate) const ISSUES: &[DemoIssue] = &[
     DemoIssue {
         title: "Greet the whole world without a name",
         text: "`greet` in `lib/greet.sh` without a name should greet the world.",
-        files: &["lib/greet.sh", "tests/greet_test.sh"],
+        files: &["lib/greet.sh", "tests/world_test.sh"],
         steps: || {
             vec![
                 json!({"say": "STATUS: greeting the world"}),

@@ -177,7 +177,7 @@ fn work_upstream_is_refused_or_ignored() {
 }
 
 #[test]
-fn without_a_free_slot_or_money_it_is_refused() {
+fn without_a_free_slot_it_is_refused_or_waits() {
     let bench = Bench::new(Special {
         slots: 1,
         ..Special::default()
@@ -188,13 +188,6 @@ fn without_a_free_slot_or_money_it_is_refused() {
     insta::assert_snapshot!(bench.complains(1, &["assign", "laptop", "shop", "2"]), @"");
     insta::assert_snapshot!(bench.complains(1, &["assign", "-", "shop", "2"]), @"");
     insta::assert_snapshot!(bench.says(&["assign", "-", "shop", "2", "--wait"]), @"");
-
-    let bench = Bench::new(Special {
-        more: "budgets: {issue_usd: 0.0}\n",
-        ..Special::default()
-    });
-    bench.small_issue("a.txt");
-    insta::assert_snapshot!(bench.complains(1, &["assign", "laptop", "shop", "1"]), @"");
 }
 
 #[test]

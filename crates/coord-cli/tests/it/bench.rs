@@ -84,6 +84,7 @@ impl Bench {
     /// The same desk with another program as worker, and with an agent.
     pub(crate) fn with_worker(mut self, worker: Option<Value>) -> Self {
         self.special.worker = worker;
+        self.configure(unused_port());
         self.start_agent();
         self
     }

@@ -66,43 +66,50 @@ fn what_does_not_exist_is_wrong_usage() {
 
 #[test]
 fn hostile_text_cannot_steer_the_terminal() {
-    let bench = Bench::new(Special::default());
+    let bench = Bench::with_agent(Special::default());
     let hostile = "\u{1b}]0;gotcha\u{7}\u{1b}[2J\u{202e}evil\r";
-    bench
-        .run(&[
-            "issue", "new", hostile, "--body", hostile, "--label", hostile,
-        ])
-        .ok();
-    bench
-        .run(&["issue", "close", "1", "--comment", hostile])
-        .ok();
-    bench
-        .run(&["issue", "new", hostile, "--body", hostile])
-        .ok();
-    bench.run(&["assign", "laptop", "shop", "2"]).ok();
-    // Colours are on: nothing but the program's own may be in the output.
-    let looks: [&[&str]; 6] = [
-        &["issue", "list"],
+    insta::assert_snapshot!(bench.complains(1, &["issue", "new", hostile]), @"");
+    let steps = [
+        json!({"say": format!("STUCK: {hostile}")}),
+        json!({"say": hostile}),
+        json!({"run": format!("echo '{hostile}' >&2; exit 1")}),
+    ];
+    bench.issue("gotcha \u{202e}evil", &steps);
+    let id = bench.assign("1");
+    bench.run(&["wait", &id]).code(1);
+    let close = ["issue", "close", "1", "--comment", hostile];
+    bench.run(&close).ok();
+
+    let looks: [&[&str]; 8] = [
         &["issue", "show", "1"],
         &["status"],
         &["history"],
-        &["why", "2"],
+        &["why", "1"],
+        &["wait", &id],
+        &["watch", &id],
+        &["log", &id],
         &["assign", "laptop", "shop", "1"],
     ];
     for args in looks {
-        let mut command = bench.command(args);
-        command.env_remove("NO_COLOR").env("CLICOLOR_FORCE", "1");
-        let ran = bench.launch(&mut command).end();
-        let said = ran.out + &ran.err;
+        let said = in_colour(&bench, args);
         let steers = |c: char| (c.is_control() && c != '\n' && c != '\u{1b}') || c == '\u{202e}';
         assert!(!said.contains(steers), "{args:?} {said:?}");
-        let sequences: Vec<&str> = said.split('\u{1b}').skip(1).collect();
-        let own = |it: &&str| {
-            it.starts_with('[')
-                && it
-                    .find(|c: char| c.is_alphabetic())
-                    .is_some_and(|at| &it[at..=at] == "m")
-        };
-        assert!(sequences.iter().all(own), "{args:?} {said:?}");
+        let mut sequences = said.split('\u{1b}').skip(1);
+        assert!(sequences.all(is_colour), "{args:?} {said:?}");
     }
+    assert!(in_colour(&bench, &["log", &id]).contains("gotcha"));
+}
+
+/// What is said where nothing takes escape sequences out.
+fn in_colour(bench: &Bench, args: &[&str]) -> String {
+    let mut command = bench.command(args);
+    command.env_remove("NO_COLOR").env("CLICOLOR_FORCE", "1");
+    let ran = bench.launch(&mut command).end();
+    ran.out + &ran.err
+}
+
+/// Whether what follows an escape is one of the program's own colours.
+fn is_colour(sequence: &str) -> bool {
+    let end = sequence.find(|c: char| c.is_ascii_alphabetic());
+    sequence.starts_with('[') && end.is_some_and(|end| sequence[end..].starts_with('m'))
 }

@@ -57,7 +57,7 @@ fn colours_only_where_they_are_wanted() {
 fn a_reader_that_goes_away_is_no_failure() {
     let bench = Bench::new(Special::default());
     let mut shell = bench.sandbox.command("sh");
-    shell.args(["-c", "(\"$COORD\" --help; echo $? > code) | true; cat code"]);
+    shell.args(["-c", "(\"$COORD\" --help; echo $? > rc) | true; cat rc"]);
     let ran = bench
         .launch(shell.env("COORD", crate::bench::COORD))
         .end()

@@ -36,6 +36,8 @@ pub(crate) enum Answer {
     DoneButSilent,
     /// Do it, and answer, once the test lets it go.
     Held(Arc<Notify>),
+    /// Do it, and answer once the test lets it go.
+    DoneButHeld(Arc<Notify>),
 }
 
 /// What a worker does with its assignment.
@@ -504,11 +506,13 @@ async fn treat(
             return refusal(StatusCode::from_u16(*status).unwrap(), *retry_after);
         }
         Some(Answer::Held(go)) => go.notified().await,
-        Some(Answer::DoneButSilent) | None => {}
+        Some(Answer::DoneButSilent | Answer::DoneButHeld(_)) | None => {}
     }
     let done = work();
-    if matches!(answer, Some(Answer::DoneButSilent)) {
-        std::future::pending::<()>().await;
+    match answer {
+        Some(Answer::DoneButSilent) => std::future::pending().await,
+        Some(Answer::DoneButHeld(go)) => go.notified().await,
+        Some(Answer::Refuse { .. } | Answer::Held(_)) | None => {}
     }
     match done {
         Ok(row) => (success, Json(row)).into_response(),

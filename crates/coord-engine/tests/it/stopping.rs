@@ -82,6 +82,12 @@ async fn an_agent_that_never_heard_of_it_has_nothing_to_stop() {
     assert_eq!(world.agent.seen(|seen| seen.cancels.len()), 1);
 }
 
+/// Waits until the board has it in this state, whoever brings it there.
+async fn becomes(world: &World, id: &AssignmentId, state: AssignmentState) {
+    let onlooker = world.engine().await;
+    drive(&onlooker, |board| board.assignments[id].state == state).await;
+}
+
 #[tokio::test]
 async fn a_dispatch_that_the_stop_has_overtaken_is_stopped_when_it_arrives() {
     let world = World::with_idle_workers().await;
@@ -92,7 +98,7 @@ async fn a_dispatch_that_the_stop_has_overtaken_is_stopped_when_it_arrives() {
     let script = async {
         world.agent.until(|seen| seen.assigns.len() == 1).await;
         stop(&engine, &id).await;
-        world.agent.until(|seen| seen.cancels.len() == 1).await;
+        becomes(&world, &id, AssignmentState::Cancelled).await;
         go.notify_one();
         world.agent.until(|seen| seen.workers.len() == 1).await;
         world.agent.worker_starts(&id);
@@ -102,8 +108,28 @@ async fn a_dispatch_that_the_stop_has_overtaken_is_stopped_when_it_arrives() {
         () = drive(&engine, |_| false) => {}
         () = script => {}
     }
-    assert_eq!(
-        world.assignment(&id).await.state,
-        AssignmentState::Cancelled
-    );
+    let state = world.assignment(&id).await.state;
+    assert_eq!(state, AssignmentState::Cancelled);
+}
+
+#[tokio::test]
+async fn a_stop_that_came_just_before_its_dispatch_is_delivered_again() {
+    let world = World::with_idle_workers().await;
+    let engine = world.engine().await;
+    let id = world.assigned(&engine, "Solve it").await;
+    let (arrives, answered) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let answers = [Answer::Held(arrives.clone()), Answer::DoneButHeld(answered.clone())];
+    world.agent.answer_next(answers);
+    let script = async {
+        world.agent.until(|seen| seen.assigns.len() == 1).await;
+        stop(&engine, &id).await;
+        world.agent.until(|seen| seen.cancels.len() == 1).await;
+        arrives.notify_one();
+        becomes(&world, &id, AssignmentState::Running).await;
+        answered.notify_one();
+        world.agent.until(|seen| seen.cancels.len() == 2).await;
+    };
+    tokio::join!(drive(&engine, |board| !has_open(board, EffectKind::Cancel)), script);
+    let state = world.assignment(&id).await.state;
+    assert_eq!(state, AssignmentState::Running);
 }

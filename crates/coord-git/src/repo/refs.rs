@@ -6,6 +6,7 @@ use gix::ObjectId;
 use gix::refs::transaction::{Change, LogChange, PreviousValue, RefEdit};
 use gix::refs::{FullName, FullNameRef, Target};
 
+use super::stale::despite_stale_locks;
 use crate::GitError;
 
 /// Start of the names of branches that exist for a moment while a worktree is registered.
@@ -170,8 +171,7 @@ pub(crate) fn delete_ref(repo: &gix::Repository, name: &FullName) -> Result<(), 
     let delete = || repo.edit_reference(RefEdit::delete(name.clone(), PreviousValue::Any));
     // gix also removes a `packed-refs` that has become empty, and fails when another process has
     // just done that: the second try finds nothing left to remove.
-    delete()
-        .or_else(|_| delete())
+    despite_stale_locks(repo, name, || delete().or_else(|_| delete()))
         .map(drop)
         .map_err(GitError::library("delete a ref"))
 }
@@ -184,7 +184,7 @@ fn edit(
     why: &str,
 ) -> Result<(), GitError> {
     let edit = RefEdit::new(
-        name,
+        name.clone(),
         Change::Update {
             log: LogChange {
                 message: format!("coord: {why}").into(),
@@ -194,7 +194,7 @@ fn edit(
             new,
         },
     );
-    repo.edit_reference(edit)
+    despite_stale_locks(repo, &name, || repo.edit_reference(edit.clone()))
         .map(drop)
         .map_err(GitError::library("write a ref"))
 }

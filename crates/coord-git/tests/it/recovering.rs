@@ -162,3 +162,18 @@ fn no_stand_in_branch_stays_behind() {
     let branches = git(&site.work, &["branch", "--format=%(refname:short)"]);
     assert!(!branches.contains("stand-in"), "{branches}");
 }
+
+#[test]
+fn locks_that_the_dead_left_on_refs_stop_nobody() {
+    let site = Site::new();
+    let pool = site.pool(0);
+    let worktree = site.acquire(&pool, 1);
+    write(&worktree.path, "fresh", "precious\n");
+    let wip = format!("refs/coord/wip/{}", id(1));
+    let lock = site.work.join(".git").join(format!("{wip}.lock"));
+    std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    std::fs::write(&lock, "").unwrap();
+    let saved = pool.save_wip(&worktree, &id(1)).unwrap().unwrap();
+    assert_eq!(rev(&site.work, &wip), saved.commit);
+    assert!(!lock.exists());
+}

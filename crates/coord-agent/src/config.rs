@@ -37,6 +37,8 @@ pub struct AgentConfig {
     pub worker: WorkerSettings,
     /// How many clean worktrees are kept ready for each repository.
     pub warm: usize,
+    /// How many days the logs and records of ended assignments are kept.
+    pub keep_finished_days: u32,
 }
 
 /// A repository of the machine.

@@ -87,9 +87,11 @@ impl AgentError {
             Self::Home { .. } => {
                 Some("make the folder writable, or set COORD_HOME to one that is".to_owned())
             }
-            Self::TokenFile { .. } => {
-                Some("it holds one line and is readable by its owner only (chmod 600)".to_owned())
-            }
+            Self::TokenFile { .. } => Some(
+                "it holds one word and is readable by its owner only (chmod 600); for an \
+                     agent without a token, take `token_file` out of the configuration"
+                    .to_owned(),
+            ),
             Self::UnknownMachine { known, .. } => {
                 Some(format!("choose one with --machine: {}", known.join(", ")))
             }

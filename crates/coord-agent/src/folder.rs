@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::durable;
 
+/// The extension of folders that are being removed.
+const EXPIRED: &str = "expired";
+
 /// The version of the files that are written here.
 const VERSION: u32 = 1;
 
@@ -192,6 +195,14 @@ impl Folder {
         Ok(settled.cancelled)
     }
 
+    /// Removes everything. It is put aside in one step first, so that nobody takes what a crash
+    /// leaves of it for an assignment that has not ended.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        let aside = self.path().with_extension(EXPIRED);
+        fs::rename(self.path(), &aside)?;
+        fs::remove_dir_all(aside)
+    }
+
     /// Whether the worktree went back to the pool.
     pub(crate) fn released(&self) -> bool {
         self.file("released").exists()
@@ -203,7 +214,7 @@ impl Folder {
     }
 }
 
-/// All folders below `assignments` that carry an id.
+/// All folders below `assignments` that carry an id; what is left of removed ones is cleared away.
 pub(crate) fn scan(assignments: &Path) -> io::Result<Vec<(AssignmentId, Folder)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(assignments)? {
@@ -211,6 +222,8 @@ pub(crate) fn scan(assignments: &Path) -> io::Result<Vec<(AssignmentId, Folder)>
         if let Some(id) = name.to_str().and_then(|name| name.parse().ok()) {
             let folder = Folder::of(assignments, &id);
             found.push((id, folder));
+        } else if Path::new(&name).extension().is_some_and(|e| e == EXPIRED) {
+            fs::remove_dir_all(assignments.join(name))?;
         }
     }
     Ok(found)
@@ -219,6 +232,17 @@ pub(crate) fn scan(assignments: &Path) -> io::Result<Vec<(AssignmentId, Folder)>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_removed_is_never_seen_in_parts() {
+        let home = tempfile::tempdir().unwrap();
+        folder(home.path()).remove().unwrap();
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+        let cut_short = folder(home.path());
+        fs::rename(cut_short.path(), cut_short.path().with_extension(EXPIRED)).unwrap();
+        assert!(scan(home.path()).unwrap().is_empty());
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+    }
 
     fn folder(below: &Path) -> Folder {
         let id = AssignmentId::from_bits(7);

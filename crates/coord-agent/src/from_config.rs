@@ -37,6 +37,7 @@ impl AgentConfig {
             supervisor: None,
             worker: worker(config),
             warm: config.housekeeping.warm_worktrees as usize,
+            keep_finished_days: config.housekeeping.keep_finished_days,
         })
     }
 
@@ -63,6 +64,7 @@ impl AgentConfig {
             supervisor: None,
             worker: worker(&config),
             warm: 0,
+            keep_finished_days: config.housekeeping.keep_finished_days,
         }
     }
 }

@@ -18,6 +18,7 @@ mod from_config;
 mod http;
 mod hub;
 mod logfile;
+pub mod program;
 mod registry;
 mod server;
 mod shared;

@@ -1,13 +1,14 @@
 //! `coord-agent`: the agent of one machine as a program of its own.
 
-use std::io::{IsTerminal as _, Write as _};
-use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
-use coord_agent::{Agent, AgentConfig, AgentError, find_token};
+use coord_agent::program::{AgentOptions, log_to_stderr};
+use coord_agent::{Agent, AgentConfig, AgentError};
 
 /// Something was refused or failed.
 const FAILED: u8 = 1;
@@ -22,24 +23,8 @@ struct Args {
     /// The configuration (default: $COORD_CONFIG, ./coordinator.yml, ~/.coord/coordinator.yml)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Which machine of the configuration this is
-    #[arg(long, value_name = "NAME")]
-    machine: Option<String>,
-    /// The address to listen on
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
-    host: IpAddr,
-    /// The port to listen on; 0 takes a free one
-    #[arg(long)]
-    port: Option<u16>,
-    /// A file with the token that callers have to present
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// Accept repositories below this folder, whatever the configuration says
-    #[arg(long, value_name = "FOLDER")]
-    allow_path: Vec<PathBuf>,
-    /// Listen on any address without a token: anyone who reaches it can start programs here
-    #[arg(long)]
-    insecure_no_auth: bool,
+    #[command(flatten)]
+    options: AgentOptions,
 }
 
 fn main() -> ExitCode {
@@ -52,14 +37,7 @@ fn main() -> ExitCode {
         return coord_supervisor::run(args);
     }
     let args = Args::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("COORD_LOG")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
-        )
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+    log_to_stderr("info");
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error),
@@ -120,36 +98,18 @@ fn configure(args: Args) -> Result<AgentConfig> {
             .map(|home| home.join(".coord"))
             .ok_or_else(|| anyhow!("neither COORD_HOME nor HOME is set"))?,
     };
-    let mut config = from_file(&args, &home, user_home.as_deref())?;
-    config.bind = SocketAddr::new(args.host, args.port.unwrap_or(config.bind.port()));
-    config.insecure = args.insecure_no_auth;
-    let from_env = std::env::var("COORD_AGENT_TOKEN").ok();
-    let named = args.token_file.or_else(|| config.token_file.take());
-    config.token = find_token(named.as_deref(), from_env, &home)?;
-    config.allow_paths = args.allow_path;
-    Ok(config)
-}
-
-/// Without any configuration only `--allow-path` says where workers may be started.
-fn from_file(args: &Args, home: &Path, user_home: Option<&Path>) -> Result<AgentConfig> {
     let env = std::env::var_os("COORD_CONFIG");
     let cwd = std::env::current_dir().context("cannot tell the current folder")?;
-    let located = coord_config::locate(args.config.as_deref(), env.as_deref(), &cwd, user_home);
-    let path = match located {
-        Ok(located) => located.path,
-        Err(coord_config::LocateError::NotFound { .. }) if !args.allow_path.is_empty() => {
-            let machine = args
-                .machine
-                .clone()
-                .unwrap_or_else(|| "localhost".to_owned());
-            return Ok(AgentConfig::bare(machine, home.to_path_buf(), Vec::new()));
+    let (named, user_home) = (args.config.as_deref(), user_home.as_deref());
+    match coord_config::locate(named, env.as_deref(), &cwd, user_home) {
+        Ok(located) => {
+            let config = coord_config::load(&located.path, user_home)?;
+            Ok(args.options.of_config(&config, home)?)
         }
-        Err(error) => return Err(error.into()),
-    };
-    let config = coord_config::load(&path, user_home)?;
-    Ok(AgentConfig::from_config(
-        &config,
-        args.machine.as_deref(),
-        home.to_path_buf(),
-    )?)
+        // Without any configuration only `--allow-path` says where workers may be started.
+        Err(error @ coord_config::LocateError::NotFound { .. }) => {
+            Ok(args.options.bare(home).ok_or(error)??)
+        }
+        Err(error) => Err(error.into()),
+    }
 }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::active::Active;
+use crate::clock;
 use crate::config::AgentConfig;
 use crate::error::AgentError;
 use crate::folder::{self, Folder};
@@ -71,7 +72,8 @@ impl Agent {
         })?;
         let scanned = blocking({
             let assignments = assignments.clone();
-            move || scan(&assignments)
+            let kept = f64::from(config.keep_finished_days) * 86_400.0;
+            move || scan(&assignments, clock::now() - kept)
         })
         .await?;
         let Scanned {
@@ -220,8 +222,9 @@ fn share(
     }
 }
 
-/// Reads every folder once: an ended assignment costs one file.
-fn scan(assignments: &Path) -> io::Result<Scanned> {
+/// Reads every folder once: an ended assignment costs one file. One that ended before `oldest`, in
+/// seconds since the epoch, is removed.
+fn scan(assignments: &Path, oldest: f64) -> io::Result<Scanned> {
     let mut scanned = Scanned {
         registry: Registry::default(),
         active: Vec::new(),
@@ -229,7 +232,7 @@ fn scan(assignments: &Path) -> io::Result<Scanned> {
     };
     for (id, folder) in folder::scan(assignments)? {
         // One damaged folder must not keep the others from being adopted.
-        if let Err(error) = scanned.add(&id, &folder) {
+        if let Err(error) = scanned.add(&id, &folder, oldest) {
             tracing::error!(%id, %error, "an assignment cannot be read and is left alone");
         }
     }
@@ -237,8 +240,13 @@ fn scan(assignments: &Path) -> io::Result<Scanned> {
 }
 
 impl Scanned {
-    fn add(&mut self, id: &AssignmentId, folder: &Folder) -> io::Result<()> {
+    fn add(&mut self, id: &AssignmentId, folder: &Folder, oldest: f64) -> io::Result<()> {
         if let Some(outcome) = folder.outcome()? {
+            let ended = outcome.row.assignment.finished_at.unwrap_or(f64::MAX);
+            let over = folder.released() || outcome.row.assignment.worktree_path.is_none();
+            if over && ended < oldest {
+                return folder.remove();
+            }
             let left = !folder.released() && outcome.row.assignment.worktree_path.is_some();
             if left && let Some(plan) = folder.plan()? {
                 let of_repo = self.unreleased.entry(plan.repo).or_default();

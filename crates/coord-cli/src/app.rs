@@ -176,7 +176,7 @@ fn person() -> String {
 }
 
 /// What the system calls itself.
-pub(crate) fn hostname() -> String {
+fn hostname() -> String {
     rustix::system::uname()
         .nodename()
         .to_string_lossy()

@@ -2,6 +2,9 @@
 
 use std::fmt::Display;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use coord_core::BoardEvent;
 use coord_core::assignment::{
     Assignment, AssignmentState, MergeState, TestResult, TestVerdict, WorkerEnd, WorkerResult,
@@ -10,7 +13,7 @@ use coord_core::failure::FailureClass;
 use coord_core::ids::AssignmentId;
 use coord_core::why::{WaitsFor, Why};
 use coord_engine::{Carried, Progress};
-use coord_protocol::AgentEventKind;
+use coord_protocol::{AgentEvent, AgentEventKind};
 use coord_worker::stream::{Block, Broken, Line, Slice, StreamEvent};
 
 use crate::printer::{BAD, FAINT, GOOD, Printer, STRONG, WARN, paint, plain};
@@ -198,19 +201,22 @@ pub(crate) fn state(assignment: &Assignment) -> String {
 pub(crate) struct Narrator<'a> {
     printer: Printer,
     only: Option<&'a [AssignmentId]>,
+    /// The last status of each worker: one that has nothing new to say is not repeated.
+    said: RefCell<BTreeMap<AssignmentId, String>>,
 }
 
 impl<'a> Narrator<'a> {
     /// Tells everything.
-    pub(crate) const fn new(printer: Printer) -> Self {
+    pub(crate) fn new(printer: Printer) -> Self {
         Self {
             printer,
             only: None,
+            said: RefCell::default(),
         }
     }
 
     /// Tells what concerns these assignments.
-    pub(crate) const fn only(self, ids: &'a [AssignmentId]) -> Self {
+    pub(crate) fn only(self, ids: &'a [AssignmentId]) -> Self {
         Self {
             only: Some(ids),
             ..self
@@ -228,7 +234,7 @@ impl<'a> Narrator<'a> {
                 format!("{key} will be tried again: {}", plain(error)),
             ),
             Progress::Worker(agent_event) => {
-                let Some(text) = status(agent_event) else {
+                let Some(text) = self.status(agent_event) else {
                     return;
                 };
                 (coord_engine::now(), text)
@@ -239,6 +245,23 @@ impl<'a> Narrator<'a> {
             "{}  {text}",
             paint(FAINT, crate::time::clock(at))
         ));
+    }
+
+    /// What a worker says about itself, if it says something new.
+    fn status(&self, event: &AgentEvent) -> Option<String> {
+        let AgentEventKind::Progress {
+            status: Some(status),
+            ..
+        } = &event.kind
+        else {
+            return None;
+        };
+        let id = event
+            .id
+            .as_ref()
+            .filter(|id| self.only.is_none_or(|ids| ids.contains(id)))?;
+        let last = self.said.borrow_mut().insert(id.clone(), status.clone());
+        (last.as_ref() != Some(status)).then(|| format!("{id} {}", plain(status)))
     }
 
     fn concerns(&self, event: &BoardEvent) -> bool {
@@ -278,19 +301,6 @@ pub(crate) const fn is_detail(event: &BoardEvent) -> bool {
             !matches!(outcome, coord_core::effect::Outcome::Failed { .. })
         }
         _ => false,
-    }
-}
-
-fn status(event: &coord_protocol::AgentEvent) -> Option<String> {
-    match (&event.id, &event.kind) {
-        (
-            Some(id),
-            AgentEventKind::Progress {
-                status: Some(status),
-                ..
-            },
-        ) => Some(format!("{id} {}", plain(status))),
-        _ => None,
     }
 }
 

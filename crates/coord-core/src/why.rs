@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::assignment::{Assignment, AssignmentState, Goal, MergeState};
+use crate::assignment::{Assignment, AssignmentState, Goal, MergeState, WorkerResult};
 use crate::board::Board;
 use crate::command::Refusal;
+use crate::failure::FailureClass;
 use crate::gates::{self, GateStatus};
 use crate::ids::{AssignmentId, CommitId, IssueRef, MachineName, Timestamp};
 use crate::key::EffectKind;
@@ -227,7 +228,16 @@ fn queued(board: &Board, policy: &Policy, it: &Assignment) -> Explanation {
 }
 
 fn ended(it: &Assignment) -> Explanation {
-    let hint = format!("read `coord log {}` and assign the issue again", it.id);
+    let result = it.end.as_ref().map(|end| &end.result);
+    let hint = match result {
+        Some(WorkerResult::Failed(FailureClass::Configuration)) => {
+            "put that right, then assign the issue again".to_owned()
+        }
+        Some(WorkerResult::Cancelled) => "assign the issue again when it is wanted".to_owned(),
+        Some(WorkerResult::Done | WorkerResult::Failed(_)) | None => {
+            format!("read `coord log {}` and assign the issue again", it.id)
+        }
+    };
     let error = it.end.as_ref().and_then(|end| end.error.as_deref());
     let sentence = match error {
         Some(error) => format!("its last assignment is {}: {error}", it.state.as_str()),

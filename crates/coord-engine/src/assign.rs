@@ -66,6 +66,14 @@ impl Engine {
                 repo: input.repo.clone(),
                 number: input.issue,
             })?;
+        let evidence = match evidence {
+            Ok(evidence) => evidence,
+            Err(error @ ForgeError::Transient { .. }) => ClaimEvidence::Unknown {
+                error: with_causes(&error),
+            },
+            // Waiving the rule would not help: nothing can be done with that repository.
+            Err(error) => return Err(failed(error)),
+        };
         Ok(AssignRequest {
             id: clock::fresh_id(),
             kind: AssignmentKind::Work,
@@ -75,9 +83,7 @@ impl Engine {
             model: input.model,
             briefing: input.briefing,
             scope: input.scope,
-            evidence: evidence.unwrap_or_else(|error| ClaimEvidence::Unknown {
-                error: with_causes(&error),
-            }),
+            evidence,
             when_blocked: input.when_blocked,
             waivers: input.waivers,
             goal: input.goal,

@@ -61,6 +61,7 @@ struct Later {
 }
 
 impl Later {
+    #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
     fn new(error: impl ToString) -> Self {
         Self {
             error: error.to_string(),
@@ -212,7 +213,8 @@ impl Engine {
         let now = self.store().board().await.map_err(Later::new)?;
         let running = |board: &Board| {
             let it = board.assignments.get(id);
-            it.filter(|it| it.state == AssignmentState::Running).cloned()
+            it.filter(|it| it.state == AssignmentState::Running)
+                .cloned()
         };
         match (running(before), running(&now)) {
             (Some(it), _) => {

@@ -78,7 +78,10 @@ impl EngineError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint(),
-            Self::Forge { source, .. } => source.hint().map(str::to_owned),
+            Self::Forge { source, .. } => source
+                .hint()
+                .map(str::to_owned)
+                .or_else(|| of_store(source)),
             Self::UnknownRepo(_) => Some("`coord config` shows the repositories".to_owned()),
             Self::UnknownIssue { repo, .. } => Some(format!(
                 "`coord issue list --repo {repo}` shows the open ones"
@@ -95,6 +98,12 @@ impl EngineError {
             Self::Home { .. } => Some("set COORD_HOME to a folder that you can write".to_owned()),
         }
     }
+}
+
+/// A local forge stands on the store, which knows what helps.
+fn of_store(error: &ForgeError) -> Option<String> {
+    let store = std::error::Error::source(error)?.downcast_ref::<StoreError>()?;
+    store.hint()
 }
 
 /// An error with everything behind it, in one line.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use coord_core::assignment::{Assignment, AssignmentState};
 use coord_core::command::AgentReport;
-use coord_core::ids::{AssignmentId, MachineName};
+use coord_core::ids::{AssignmentId, MachineName, Timestamp};
 use coord_core::{Board, Command};
 use coord_protocol::{
     ActiveRow, AgentClient, AgentEvent, AgentEventKind, ClientError, Feature, StatusQuery,
@@ -173,7 +173,7 @@ impl Engine {
             .filter(|it| it.machine == *machine)
         {
             for report in reports(view, assignment) {
-                if let Some(report) = self.with_head(&assignment.issue.repo, report).await? {
+                if let Some(report) = self.with_head(&assignment.issue.repo, report).await {
                     self.report(machine, assignment.id.clone(), report).await?;
                 }
             }
@@ -255,7 +255,12 @@ fn reports(view: &AgentView, assignment: &Assignment) -> Vec<AgentReport> {
         return active.map(ActiveRow::report).unwrap_or_default();
     }
     if let Some(row) = view.completed(&assignment.id) {
-        return vec![row.report()];
+        // Of a short one nobody may have heard yet that it began.
+        let started = row.assignment.started_at.map(|at| AgentReport::Started {
+            at: Timestamp::from_secs_f64(at),
+            base: None,
+        });
+        return started.into_iter().chain([row.report()]).collect();
     }
     let Some(row) = active else {
         let was_accepted = assignment.state == AssignmentState::Running;

@@ -10,7 +10,6 @@ use coord_core::ids::{AssignmentId, MachineName, RepoName, Timestamp};
 use coord_protocol::{AgentClient, AssignmentRow, ClientError, Feature, StatusAnswer, StatusQuery};
 
 use crate::engine::Engine;
-use crate::error::EngineError;
 
 /// How far the clocks of two machines may be apart.
 const SKEW_SECONDS: f64 = 60.0;
@@ -114,22 +113,20 @@ impl Engine {
     }
 
     /// The report with the tip of its branch, which an old agent does not tell: the forge does.
-    /// `None` when the forge cannot be asked, and the report has to wait for the next look.
+    /// `None` when the forge does not answer, and the report has to wait for the next look.
     pub(crate) async fn with_head(
         &self,
         repo: &RepoName,
         report: AgentReport,
-    ) -> Result<Option<AgentReport>, EngineError> {
+    ) -> Option<AgentReport> {
         let AgentReport::Finished { at, mut end } = report else {
-            return Ok(Some(report));
+            return Some(report);
         };
-        if let (Some(branch), None) = (&end.branch, &end.head) {
-            let Ok(branches) = self.forge(repo)?.branches(branch).await else {
-                return Ok(None);
-            };
+        if let (Some(branch), None, Ok(forge)) = (&end.branch, &end.head, self.forge(repo)) {
+            let branches = forge.branches(branch).await.ok()?;
             let tip = branches.into_iter().find(|it| it.name == *branch);
             end.head = tip.map(|it| it.head);
         }
-        Ok(Some(AgentReport::Finished { at, end }))
+        Some(AgentReport::Finished { at, end })
     }
 }

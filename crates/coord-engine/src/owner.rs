@@ -89,7 +89,7 @@ mod tests {
         let name = other.name().to_owned();
         assert!(me.gone().is_empty());
         drop(other);
-        assert_eq!(me.gone(), [name.clone()]);
+        assert_eq!(me.gone(), std::slice::from_ref(&name));
         me.forget(&name);
         assert!(me.gone().is_empty());
     }

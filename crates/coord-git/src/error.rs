@@ -268,8 +268,9 @@ impl GitError {
                     FailureClass::Configuration
                 }
             },
-            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => WAIT,
-            Self::Command { stderr, .. } if stderr.contains("No space left on device") => WAIT,
+            // Whatever has no name of its own: another git at work in the repository, a full disk, a
+            // ruin that the next try clears away. A try again costs little, and giving up loses work.
+            Self::Command { .. } | Self::Io { .. } | Self::Library { .. } => WAIT,
             Self::Shared(error) => error.class(),
             Self::NonFastForward { .. } => FailureClass::Work,
             Self::Missing
@@ -286,10 +287,7 @@ impl GitError {
             | Self::WouldLose { .. }
             | Self::NotPooled { .. }
             | Self::Traces { .. }
-            | Self::PushRefused { .. }
-            | Self::Command { .. }
-            | Self::Io { .. }
-            | Self::Library { .. } => FailureClass::Configuration,
+            | Self::PushRefused { .. } => FailureClass::Configuration,
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::{GitError, Repo};
 pub use record::WorktreeState;
 pub use recover::Recovered;
 pub(crate) use register::prepare_detached;
-pub(crate) use remove::remove_linked;
+pub(crate) use remove::{discard, remove_linked};
 pub use save::WipSaved;
 
 pub(crate) use record::Slot;

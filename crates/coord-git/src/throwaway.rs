@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use coord_core::ids::CommitId;
 
 use crate::lock::FileLock;
-use crate::pool::{Slot, prepare_detached, remove_linked};
+use crate::pool::{Slot, discard, prepare_detached, remove_linked};
 use crate::repo::commit;
 use crate::{GitError, Repo};
 
@@ -83,7 +83,9 @@ fn sweep(repo: &Repo, root: &Path) -> Result<(), GitError> {
         if name.to_string_lossy().starts_with(NAME)
             && let Some(_busy) = slot.try_busy()?
         {
-            remove_linked(repo, root, &slot.path)?;
+            // Killed while it was made or removed, it may have no `.git` that leads anywhere. The
+            // name and the folder are ours alone, and nothing in it was ever anybody's work.
+            remove_linked(repo, root, &slot.path).or_else(|_| discard(repo, &slot))?;
         }
     }
     Ok(())

@@ -14,8 +14,11 @@ use crate::lab::{Binaries, Lab, Setup, Work};
 /// Worktrees that the agent keeps ready where the pool is measured.
 const WARM: u32 = 2;
 
-/// A worker that is over at once.
-const WORKER: [&str; 3] = ["sh", "-c", "exit 0"];
+/// A worker that stays, so that its worktree is not there to be recycled for the next one.
+const LASTING: [&str; 3] = ["sh", "-c", "sleep 600"];
+
+/// A worker that is over at once, so that its worktree goes back into the pool.
+const BRIEF: [&str; 3] = ["sh", "-c", "exit 0"];
 
 pub(super) async fn measure(binaries: &Binaries, table: &mut Table) -> Result<()> {
     small(binaries, table).await?;
@@ -24,7 +27,7 @@ pub(super) async fn measure(binaries: &Binaries, table: &mut Table) -> Result<()
 
 async fn small(binaries: &Binaries, table: &mut Table) -> Result<()> {
     const RUNS: u64 = 15;
-    let lab = laboratory(binaries, 0, 100)?;
+    let lab = laboratory(binaries, &LASTING, 0, 100)?;
     let agent = lab.start_agent().await?;
     let (mut ours, mut gits) = (Vec::new(), Vec::new());
     for n in 1..=RUNS {
@@ -42,7 +45,7 @@ async fn small(binaries: &Binaries, table: &mut Table) -> Result<()> {
 async fn large(binaries: &Binaries, table: &mut Table) -> Result<()> {
     const RUNS: u64 = 3;
     const FILES: usize = 20_000;
-    let cold = laboratory(binaries, 0, FILES)?;
+    let cold = laboratory(binaries, &LASTING, 0, FILES)?;
     let agent = cold.start_agent().await?;
     let health = HealthProbe::start(cold.client()?);
     let (mut ours, mut gits) = (Vec::new(), Vec::new());
@@ -65,7 +68,7 @@ async fn large(binaries: &Binaries, table: &mut Table) -> Result<()> {
         "the slowest answer",
     );
 
-    from_pool(&laboratory(binaries, WARM, FILES)?, table).await
+    from_pool(&laboratory(binaries, &BRIEF, WARM, FILES)?, table).await
 }
 
 async fn from_pool(lab: &Lab, table: &mut Table) -> Result<()> {
@@ -101,10 +104,11 @@ async fn pool_filled(lab: &Lab) -> Result<()> {
         .context("the agent does not fill its pool")?
 }
 
-fn laboratory(binaries: &Binaries, warm: u32, files: usize) -> Result<Lab> {
+fn laboratory(binaries: &Binaries, worker: &[&str], warm: u32, files: usize) -> Result<Lab> {
     let setup = Setup {
+        max_workers: 32,
         warm_worktrees: warm,
-        ..Setup::with_worker(&WORKER)
+        ..Setup::with_worker(worker)
     };
     let lab = Lab::new(binaries, &setup)?;
     lab.repo.commit_many(files)?;
@@ -119,11 +123,8 @@ async fn assign(lab: &Lab, issue: u64) -> Result<f64> {
     client.health().await?;
     let asked = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
     client.assign(&work.body(lab)).await?;
-    let ended = lab.wait_finished(&work.id).await?;
-    let started = ended
-        .assignment
-        .started_at
-        .context("the worker never started")?;
+    let row = lab.wait_started(&work.id).await?;
+    let started = row.started_at.context("the worker never started")?;
     Ok((started - asked) * 1000.0)
 }
 

@@ -72,28 +72,23 @@ async fn whole(
 }
 
 /// Why there is no log to read. An agent does not know what was never started.
-pub(crate) async fn unreadable(
-    engine: &Engine,
-    id: &AssignmentId,
-    error: ClientError,
-) -> Failure {
+pub(crate) async fn unreadable(engine: &Engine, id: &AssignmentId, error: ClientError) -> Failure {
     match (known(engine, id).await, &error) {
         (Ok(assignment), ClientError::Refused { status: 404, .. })
             if assignment.started_at.is_none() =>
         {
             let state = assignment.state.as_str();
-            Failure::failed(format!("assignment {id} has no log: it is {state} and no worker was started"))
-                .with_hint(format!("`coord why {id}` says what it waits for"))
+            Failure::failed(format!(
+                "assignment {id} has no log: it is {state} and no worker was started"
+            ))
+            .with_hint(format!("`coord why {id}` says what it waits for"))
         }
         _ => error.into(),
     }
 }
 
 /// The client of the agent that runs, or ran, the assignment.
-pub(crate) async fn client_of(
-    engine: &Engine,
-    id: &AssignmentId,
-) -> Result<AgentClient, Failure> {
+pub(crate) async fn client_of(engine: &Engine, id: &AssignmentId) -> Result<AgentClient, Failure> {
     let assignment = known(engine, id).await?;
     engine
         .agents()

@@ -19,6 +19,8 @@ pub(crate) mod why;
 
 use std::future::Future;
 
+use coord_agent::program::log_to_stderr;
+
 use crate::app::App;
 use crate::args::{Cli, Command};
 use crate::demo;
@@ -55,6 +57,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, Failure> {
 }
 
 fn block_on(work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
+    log_to_stderr("warn");
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -4,10 +4,10 @@ use std::convert::Infallible;
 use std::ops::ControlFlow;
 
 use clap::Args;
+use coord_agent::program::AgentOptions;
 use coord_agent::{Agent, AgentConfig, Running};
 
 use crate::app::{App, Bench};
-use crate::commands::agent::AgentOptions;
 use crate::describe::Narrator;
 use crate::exit;
 use crate::failure::Failure;
@@ -20,7 +20,7 @@ pub(crate) struct UpArgs {
 
 pub(crate) async fn run(app: &App, args: UpArgs) -> Result<u8, Failure> {
     let Bench { config, engine } = app.bench().await?;
-    let agent = args.options.configure(&config, &App::home()?)?;
+    let agent = args.options.of_config(&config, App::home()?)?;
     let machine = agent.machine.clone();
     let hosted = host_agent(agent).await?;
     app.printer.note(format_args!(

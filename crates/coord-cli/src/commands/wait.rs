@@ -37,10 +37,10 @@ pub(crate) async fn run(app: &App, args: WaitArgs) -> Result<u8, Failure> {
     let waited = tokio::time::timeout(limit, app.interruptible(work)).await;
     engine.close().await;
     waited.unwrap_or_else(|_| {
-        Err(Failure::timed_out(format!(
-            "still at work after {} s",
-            limit.as_secs()
-        )))
+        Err(
+            Failure::timed_out(format!("still at work after {} s", limit.as_secs()))
+                .with_hint("the work goes on; `coord status` shows it"),
+        )
     })
 }
 

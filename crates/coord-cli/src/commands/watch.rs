@@ -13,7 +13,7 @@ use tokio_stream::StreamExt as _;
 use crate::app::{App, Bench};
 use crate::commands::log::{client_of, known, unreadable};
 use crate::commands::wait;
-use crate::describe;
+use crate::describe::{self, Narrator};
 use crate::exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -48,7 +48,11 @@ const fn stop_when(is_over: bool) -> ControlFlow<()> {
 /// Waits for the start, then shows the log while the loop carries the assignment on; ends when the assignment does.
 async fn watch(app: &App, engine: &Engine, id: &AssignmentId) -> Result<u8, Failure> {
     let begun = |board: &Board| stop_when(is_past_start(board, id));
-    engine.drive(begun, |_| {}).await?;
+    let only = std::slice::from_ref(id);
+    let narrator = Narrator::new(app.printer).only(only);
+    engine
+        .drive(begun, |progress| narrator.show(&progress))
+        .await?;
     let mut rendering = Rendering::new(app.printer, app.printer.is_json());
     let ended = |board: &Board| stop_when(settled(board, id));
     let mut driven = std::pin::pin!(engine.drive(ended, |_| {}));

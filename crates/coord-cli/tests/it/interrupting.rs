@@ -39,7 +39,7 @@ fn waiting_watching_and_following_can_be_left() {
     }
     assert_eq!(bench.only_assignment()["state"], json!("running"));
     bench.open_gate();
-    insta::assert_snapshot!(bench.says(&["wait", &id]), @"");
+    insta::assert_snapshot!(bench.says(&["wait", &id]), @"[id] shop#1: done: no commits");
 }
 
 #[test]
@@ -50,8 +50,8 @@ fn up_ends_well_and_its_workers_go_on() {
     let id = bench.running("a.txt");
     up.signal(Signal::INT);
     let ended = up.end().ok();
-    let last = ended.err.lines().last().unwrap_or_default();
-    insta::assert_snapshot!(bench.redact(last), @"");
+    let last = ended.last();
+    insta::assert_snapshot!(bench.redact(last), @"interrupted: workers that run go on; `coord status` shows them, `coord stop ID` ends one, `coord resume` goes on from here");
 
     bench.open_gate();
     let mut up = bench.start(&["up"]);
@@ -68,7 +68,7 @@ fn the_agent_ends_well_and_its_workers_go_on() {
     agent.says("listening on");
     let id = bench.running("a.txt");
     agent.signal(Signal::TERM);
-    insta::assert_snapshot!(bench.redact(&agent.end().ok().err), @"");
+    insta::assert_snapshot!(bench.redact(&agent.end().ok().err), @"the agent has ended; workers that run go on, the next agent takes them over");
     bench.open_gate();
     bench.start_agent();
     bench.run(&["wait", &id]).ok();

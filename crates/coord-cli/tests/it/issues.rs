@@ -12,7 +12,7 @@ fn an_issue_from_its_opening_to_its_end() {
     let bench = Bench::new(Special::default());
     let empty = bench.run(&["issue", "list"]).ok();
     assert_eq!(empty.out, "");
-    insta::assert_snapshot!(bench.redact(&empty.err), @"");
+    insta::assert_snapshot!(bench.redact(&empty.err), @"there are no open issues; `coord issue new TITLE` opens one");
     let new = [
         "issue",
         "new",
@@ -24,14 +24,27 @@ fn an_issue_from_its_opening_to_its_end() {
         "--label",
         "ui",
     ];
-    insta::assert_snapshot!(bench.says(&new), @"");
+    insta::assert_snapshot!(bench.says(&new), @"#1 Größe: fix it");
     std::fs::write(bench.path("body.md"), "line one\nline two\n").unwrap();
     let second = bench.json(&["issue", "new", "Second", "--body-file", "body.md"]);
     assert_eq!(second["body"], json!("line one\nline two\n"));
-    insta::assert_snapshot!(bench.says(&["issue", "list"]), @"");
-    insta::assert_snapshot!(bench.says(&["issue", "show", "1"]), @"");
-    insta::assert_snapshot!(bench.says(&["issue", "close", "1", "--comment", "done by hand"]), @"");
-    insta::assert_snapshot!(bench.says(&["issue", "show", "1"]), @"");
+    insta::assert_snapshot!(bench.says(&["issue", "list"]), @r"
+    ISSUE  TITLE  LABELS  AUTHOR
+    #1  Größe: fix it  bug, ui  someone
+    #2  Second  someone
+    ");
+    insta::assert_snapshot!(bench.says(&["issue", "show", "1"]), @r"
+    #1 Größe: fix it (open)
+    - all of it
+    ");
+    insta::assert_snapshot!(bench.says(&["issue", "close", "1", "--comment", "done by hand"]), @"#1 is closed");
+    insta::assert_snapshot!(bench.says(&["issue", "show", "1"]), @r"
+    #1 Größe: fix it (closed)
+    - all of it
+
+    someone · [date] [time]
+    done by hand
+    ");
     let shown = bench.json(&["issue", "show", "1"]);
     assert_eq!(shown["issue"]["state"], json!("closed"));
     assert_eq!(shown["comments"][0]["body"], json!("done by hand"));
@@ -57,18 +70,36 @@ fn what_does_not_exist_is_wrong_usage() {
         ..Special::default()
     });
     let complains = |args: &[&str]| bench.complains(2, &[&["issue"], args].concat());
-    insta::assert_snapshot!(complains(&["list"]), @"");
-    insta::assert_snapshot!(complains(&["list", "--repo", "hub"]), @"");
-    insta::assert_snapshot!(complains(&["list", "--repo", "nope"]), @"");
-    insta::assert_snapshot!(complains(&["show", "7", "--repo", "shop"]), @"");
-    insta::assert_snapshot!(complains(&["close", "7", "--repo", "shop"]), @"");
+    insta::assert_snapshot!(complains(&["list"]), @r"
+    error: there is more than one repository
+    hint: name it with --repo, or as REPO#NUMBER
+    ");
+    insta::assert_snapshot!(complains(&["list", "--repo", "hub"]), @r"
+    error: `hub` is on GitHub, which this version cannot use yet
+    hint: set `forge: local` for `hub`: issues and merges then stay on this machine
+    ");
+    insta::assert_snapshot!(complains(&["list", "--repo", "nope"]), @r"
+    error: there is no repository `nope` in the configuration
+    hint: `coord config` shows the repositories
+    ");
+    insta::assert_snapshot!(complains(&["show", "7", "--repo", "shop"]), @r"
+    error: there is no issue #7 in `shop`
+    hint: `coord issue list --repo shop` shows the open ones
+    ");
+    insta::assert_snapshot!(complains(&["close", "7", "--repo", "shop"]), @r"
+    error: there is no issue #7 in `shop`
+    hint: `coord issue list --repo shop` shows the open ones
+    ");
 }
 
 #[test]
 fn hostile_text_cannot_steer_the_terminal() {
     let bench = Bench::with_agent(Special::default());
     let hostile = "\u{1b}]0;gotcha\u{7}\u{1b}[2J\u{202e}evil\r";
-    insta::assert_snapshot!(bench.complains(1, &["issue", "new", hostile]), @"");
+    insta::assert_snapshot!(bench.complains(1, &["issue", "new", hostile]), @r"
+    error: the forge of `shop` failed: the title holds a line break or another control character
+    hint: write it in one line
+    ");
     let steps = [
         json!({"say": format!("STUCK: {hostile}")}),
         json!({"say": hostile}),

@@ -3,29 +3,53 @@
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Special, write};
+use crate::program::until;
 
 #[test]
 fn status_of_an_empty_board() {
     let bench = Bench::with_agent(Special::default());
-    insta::assert_snapshot!(bench.says(&["status"]), @"");
+    insta::assert_snapshot!(bench.says(&["status"]), @r"
+    MACHINE  AGENT  SLOTS  REPOSITORIES
+    laptop  up  20 of 20 free  shop
+
+    no assignments; `coord assign MACHINE REPO ISSUE` makes one
+    ");
 }
 
 #[test]
 fn status_while_a_worker_runs_and_after() {
     let bench = Bench::with_agent(Special::default());
     let id = bench.running("a.txt");
-    insta::assert_snapshot!(bench.says(&["status"]), @"");
+    // The agent reads the log of the worker in its own time.
+    let seen = until(|| {
+        let live = bench.json(&["status"])["assignments"][0]["live"].clone();
+        (live["last_tool"] == "Bash").then_some(())
+    });
+    assert!(seen.is_some());
+    insta::assert_snapshot!(bench.says(&["status"]), @r"
+    MACHINE  AGENT  SLOTS  REPOSITORIES
+    laptop  up  19 of 20 free  shop
+
+    ID  ISSUE  TITLE  MACHINE  STATE  FOR  NOW
+    [id]  shop#1  Write a.txt late  laptop  running  [span]  3 turns, $0.00, Bash, waiting
+    ");
     let status = bench.json(&["status", "--machine", "laptop"]);
     assert_eq!(status["machines"][0]["reachable"], json!(true));
     assert_eq!(
         status["assignments"][0]["live"]["progress"]["updates"],
         json!(["waiting"])
     );
-    insta::assert_snapshot!(bench.says(&["why", "1"]), @"");
+    insta::assert_snapshot!(bench.says(&["why", "1"]), @"shop#1: its worker runs on laptop");
 
     bench.open_gate();
     bench.run(&["wait", &id]).ok();
-    insta::assert_snapshot!(bench.says(&["status"]), @"");
+    insta::assert_snapshot!(bench.says(&["status"]), @r"
+    MACHINE  AGENT  SLOTS  REPOSITORIES
+    laptop  up  20 of 20 free  shop
+
+    ID  ISSUE  TITLE  MACHINE  STATE  FOR  NOW
+    [id]  shop#1  Write a.txt late  laptop  done  [span]  done: 1 commit on issue-1-write-a-txt-late at [commit]
+    ");
 }
 
 #[test]
@@ -34,15 +58,27 @@ fn an_agent_that_is_away_is_unknown_and_since_when() {
     let id = bench.running("a.txt");
     bench.kill_agent();
     bench.run(&["status"]).ok();
-    insta::assert_snapshot!(bench.says(&["status"]), @"");
+    insta::assert_snapshot!(bench.says(&["status"]), @r"
+    MACHINE  AGENT  SLOTS  REPOSITORIES
+    laptop  unknown for [span]: cannot reach the agent at http://127.0.0.1:[port]  ?  shop
+
+    ID  ISSUE  TITLE  MACHINE  STATE  FOR  NOW
+    [id]  shop#1  Write a.txt late  laptop  running  [span]
+    ");
     let machine = &bench.json(&["status"])["machines"][0];
     assert_eq!(machine["reachable"], json!(false));
     assert!(machine["silent_since"].is_u64(), "{machine}");
     // The board does not take silence for an end.
     assert_eq!(bench.only_assignment()["state"], json!("running"));
-    insta::assert_snapshot!(bench.says(&["why", &id]), @"");
-    insta::assert_snapshot!(bench.complains(1, &["log", &id]), @"");
-    insta::assert_snapshot!(bench.complains(2, &["status", "--machine", "tower"]), @"");
+    insta::assert_snapshot!(bench.says(&["why", &id]), @"shop#1: its agent on laptop cannot be reached; its worker may still run");
+    insta::assert_snapshot!(bench.complains(1, &["log", &id]), @r"
+    error: cannot reach the agent at http://127.0.0.1:[port]: Connection refused (os error 111)
+    hint: start it there with `coord agent`, or check host and port
+    ");
+    insta::assert_snapshot!(bench.complains(2, &["status", "--machine", "tower"]), @r"
+    error: there is no machine `tower` in the configuration
+    hint: `coord config` shows the machines
+    ");
 }
 
 #[test]
@@ -50,7 +86,13 @@ fn a_log_rendered_raw_and_from_disk() {
     let mut bench = Bench::with_agent(Special::default());
     let id = bench.worked("a.txt");
     let rendered = bench.says(&["log", &id[..4]]);
-    insta::assert_snapshot!(without_header(&rendered), @"");
+    insta::assert_snapshot!(without_header(&rendered), @r#"
+    [init] simulated session [session]
+    This is a simulation: no model is asked. STATUS lines and edits follow a script.
+    [tool] Write [dir]/coord/agent/worktrees/clone-[commit]/1/a.txt
+    [tool] Bash git add --all && git commit --quiet --message "$0"
+    [result] success $0.00: the script of the issue is done
+    "#);
     assert_eq!(bench.says(&["log", "-f", &id]), rendered);
 
     let raw = bench.run(&["log", "--raw", &id]).ok().out;
@@ -79,7 +121,23 @@ fn following_and_watching_end_with_the_worker() {
     bench.open_gate();
     let (follow, watch) = (follow.end().ok(), watch.end().ok());
     assert_eq!(follow.out, watch.out);
-    insta::assert_snapshot!(bench.redact(&watch.err), @"");
+    assert_eq!(follow.out, bench.run(&["log", &id]).ok().out);
+    insta::assert_snapshot!(bench.redact(watch.last()), @"[id] shop#1: done: 1 commit on issue-1-write-a-txt-late at [commit]");
+}
+
+#[test]
+fn watching_begins_before_the_worker_does() {
+    let mut bench = Bench::new(Special::default());
+    let id = bench.assign(&bench.small_issue("a.txt"));
+    let early = bench.complains(1, &["log", &id]);
+    assert!(early.contains("cannot reach the agent"), "{early}");
+    bench.start_agent();
+    insta::assert_snapshot!(bench.complains(1, &["log", &id]), @r"
+    error: assignment [id] has no log: it is requested and no worker was started
+    hint: `coord why [id]` says what it waits for
+    ");
+    let watched = bench.run(&["watch", &id]).ok();
+    assert!(watched.out.contains("[result] success"), "{watched:?}");
 }
 
 #[test]
@@ -90,7 +148,7 @@ fn watching_ends_where_the_worker_dies_without_a_word() {
     bench.run(&["issue", "new", "Mute"]).ok();
     let id = bench.assign("1");
     let watched = bench.run(&["watch", &id]).code(1);
-    insta::assert_snapshot!(bench.redact(&watched.err), @"");
+    insta::assert_snapshot!(bench.redact(watched.last()), @"[id] shop#1: failed (environment): it was killed by signal 9; no commits");
     bench.run(&["log", "-f", &id]).ok();
 }
 
@@ -101,9 +159,29 @@ fn the_history_of_one_merge() {
         ..Special::default()
     });
     let id = bench.worked("a.txt");
-    insta::assert_snapshot!(bench.says(&["history"]), @"");
-    insta::assert_snapshot!(bench.says(&["why", "shop#1"]), @"");
-    insta::assert_snapshot!(bench.says(&["why", &id[..5]]), @"");
+    let milestones = [
+        "history",
+        "--kind",
+        "assignment_requested",
+        "assignment_ended",
+        "test_recorded",
+        "merged",
+        "issue_closed",
+        "assignment_archived",
+    ];
+    insta::assert_snapshot!(bench.says(&milestones), @r"
+    [date] [time]  [id] shop#1 requested on laptop: Write a.txt
+    [date] [time]  [id] done: 1 commit on issue-1-write-a-txt at [commit]
+    [date] [time]  [id] tests passed for [commit]: test -e ok.txt in [span] s
+    [date] [time]  [id] merged as [commit]
+    [date] [time]  shop#1 closed
+    [date] [time]  [id] archived
+    ");
+    let all = bench.json(&["history"]);
+    let told = bench.says(&["history"]);
+    assert_eq!(told.lines().count(), all.as_array().unwrap().len());
+    insta::assert_snapshot!(bench.says(&["why", "shop#1"]), @"shop#1: merged as [commit]");
+    insta::assert_snapshot!(bench.says(&["why", &id[..5]]), @"shop#1: merged as [commit]");
 }
 
 #[test]
@@ -123,13 +201,19 @@ fn the_history_by_assignment_issue_kind_and_time() {
     assert_eq!(of(&["--repo", "shop", "--since", "1h"]), all);
     assert_eq!(of(&["--until", "1h"]), Vec::<Value>::new());
     assert_eq!(of(&["--limit", "2"]), all[all.len() - 2..]);
-    let kinds = of(&["--kind", "assignment_ended", "worker_started"]);
+    let kinds = of(&["--kind", "assignment_requested", "assignment_ended"]);
     assert_eq!(kinds.len(), 4);
 
     let complains = |args: &[&str]| bench.complains(2, &[&["history"], args].concat());
-    insta::assert_snapshot!(complains(&["--since", "yesterday"]), @"");
-    insta::assert_snapshot!(complains(&["--kind", "marged"]), @"");
-    insta::assert_snapshot!(complains(&["--assignment", "ffff"]), @"");
+    insta::assert_snapshot!(complains(&["--since", "yesterday"]), @"error: `yesterday` is neither a date such as 2026-11-23T08:00 nor a span such as 2h or 7d");
+    insta::assert_snapshot!(complains(&["--kind", "marged"]), @r"
+    error: no event is of the kind `marged`
+    hint: there are refused, assignment_waits, assignment_requested, assignment_accepted, worker_started, files_observed, overlap_observed, worker_stuck, rate_limited, stop_requested, assignment_ended, assignment_lost, agent_silent, agent_back, test_started, test_recorded, merge_queued, merge_started, merged, merge_conflicted, merge_refused, issue_closed, effect_queued, effect_settled, assignment_archived
+    ");
+    insta::assert_snapshot!(complains(&["--assignment", "ffff"]), @r"
+    error: there is no assignment `ffff`
+    hint: `coord status` shows the ids
+    ");
 }
 
 #[test]
@@ -139,34 +223,47 @@ fn why_of_what_is_not_there_was_refused_or_is_unclear() {
         ..Special::default()
     });
     bench.small_issue("a.txt");
-    insta::assert_snapshot!(bench.says(&["why", "shop#1"]), @"");
+    insta::assert_snapshot!(bench.says(&["why", "shop#1"]), @"shop#1: no assignment on the board is for shop#1");
     bench.run(&["issue", "close", "--repo", "shop", "1"]).ok();
     bench.run(&["assign", "laptop", "shop", "1"]).code(1);
-    insta::assert_snapshot!(bench.says(&["why", "shop#1"]), @"");
+    insta::assert_snapshot!(bench.says(&["why", "shop#1"]), @r"
+    shop#1: no assignment on the board is for shop#1
+    [date] [time]  refused: shop#1 is closed
+    ");
     let why = bench.json(&["why", "shop#1"]);
     assert_eq!(why["issue"], json!({"repo": "shop", "number": 1}));
-    insta::assert_snapshot!(bench.complains(2, &["why", "shoop#1"]), @"");
-    insta::assert_snapshot!(bench.complains(2, &["why", "shop#x"]), @"");
-    insta::assert_snapshot!(bench.complains(2, &["why", "#1"]), @"");
-    insta::assert_snapshot!(bench.complains(2, &["why", "1"]), @"");
+    insta::assert_snapshot!(bench.complains(2, &["why", "shoop#1"]), @r"
+    error: there is no repository `shoop` in the configuration
+    hint: `coord config` shows the repositories
+    ");
+    insta::assert_snapshot!(bench.complains(2, &["why", "shop#x"]), @"error: `shop#x` is not REPO#NUMBER");
+    insta::assert_snapshot!(bench.complains(2, &["why", "#1"]), @r"
+    error: there is more than one repository
+    hint: name it with --repo, or as REPO#NUMBER
+    ");
+    insta::assert_snapshot!(bench.complains(2, &["why", "1"]), @r"
+    error: there is no assignment `1`
+    hint: `coord status` shows the ids
+    ");
 }
 
 #[test]
 fn a_stuck_worker_shows_everywhere() {
     let bench = Bench::with_agent(Special::default());
-    let up = bench.path("asked");
-    let gate = bench.gate();
+    let wait = format!(
+        "while [ ! -e '{}' ]; do sleep 0.02; done",
+        bench.gate().display()
+    );
     let steps = [
         json!({"say": "STUCK: which colour?"}),
-        json!({"run": format!("sleep 0.1; touch '{}'; while [ ! -e '{}' ]; do sleep 0.02; done",
-            up.display(), gate.display())}),
+        json!({"run": wait}),
         write("a.txt"),
     ];
     bench.issue("Paint it", &steps);
     let id = bench.assign("1");
     let mut waiting = bench.start(&["wait", &id]);
     waiting.says("stuck");
-    insta::assert_snapshot!(bench.says(&["why", "1"]), @"");
+    insta::assert_snapshot!(bench.says(&["why", "1"]), @"shop#1: its worker on laptop is stuck: which colour?");
     let status = bench.says(&["status"]);
     assert!(status.contains("stuck: which colour?"), "{status}");
     bench.open_gate();

@@ -8,17 +8,32 @@ use crate::bench::{Bench, Special, commit};
 #[test]
 fn without_anything_to_merge() {
     let bench = Bench::new(Special::default());
-    insta::assert_snapshot!(bench.complains(1, &["merge"]), @"");
-    insta::assert_snapshot!(bench.complains(2, &["merge", "abc"]), @"");
+    insta::assert_snapshot!(bench.complains(1, &["merge"]), @r"
+    error: no finished assignment has commits that are not merged
+    hint: `coord status` shows what is at work
+    ");
+    insta::assert_snapshot!(bench.complains(2, &["merge", "abc"]), @r"
+    error: there is no assignment `abc`
+    hint: `coord status` shows the ids
+    ");
 }
 
 #[test]
 fn untested_work_is_refused_with_the_next_step() {
     let bench = Bench::with_agent(Special::default());
     let id = bench.worked("a.txt");
-    insta::assert_snapshot!(bench.complains(1, &["merge"]), @"");
-    insta::assert_snapshot!(bench.complains(1, &["merge", &id]), @"");
-    insta::assert_snapshot!(bench.complains(1, &["merge", "--dry-run"]), @"");
+    insta::assert_snapshot!(bench.complains(1, &["merge"]), @r"
+    error: assignment [id] cannot be merged: its head has not been tested
+    hint: `coord test [id]`
+    ");
+    insta::assert_snapshot!(bench.complains(1, &["merge", &id]), @r"
+    error: assignment [id] cannot be merged: its head has not been tested
+    hint: `coord test [id]`
+    ");
+    insta::assert_snapshot!(bench.complains(1, &["merge", "--dry-run"]), @r"
+    error: assignment [id] cannot be merged: its head has not been tested
+    hint: `coord test [id]`
+    ");
 }
 
 #[test]
@@ -26,11 +41,23 @@ fn a_dry_run_merges_nothing() {
     let bench = Bench::with_agent(Special::default());
     let id = bench.worked("a.txt");
     bench.run(&["test", &id, "--passed"]).ok();
-    insta::assert_snapshot!(bench.says(&["merge", "--dry-run"]), @"");
+    insta::assert_snapshot!(bench.says(&["merge", "--dry-run"]), @r"
+    [id] queued for merging
+    [id] merging
+    dry run: nothing was merged
+    ");
     assert_eq!(bench.only_assignment()["merge"], Value::Null);
-    insta::assert_snapshot!(bench.says(&["merge"]), @"");
-    insta::assert_snapshot!(bench.complains(1, &["merge", &id]), @"");
-    insta::assert_snapshot!(bench.says(&["status"]), @"");
+    insta::assert_snapshot!(bench.says(&["merge"]), @"[id] shop#1: merged as [commit]");
+    insta::assert_snapshot!(bench.complains(1, &["merge", &id]), @"error: assignment [id] is merged");
+    insta::assert_snapshot!(bench.says(&["status"]), @r"
+    MACHINE  AGENT  SLOTS  REPOSITORIES
+    laptop  up  20 of 20 free  shop
+
+    no assignments; `coord assign MACHINE REPO ISSUE` makes one
+
+    lately merged
+      [id] shop#1 Write a.txt: merged as [commit]
+    ");
     assert_eq!(bench.json(&["issue", "list"]), json!([]));
 }
 
@@ -74,9 +101,21 @@ fn a_conflict_names_its_files_and_is_tried_again() {
     });
     bench.run(&["merge", &one]).ok();
     let conflict = bench.run(&["merge", &two]).code(1);
-    insta::assert_snapshot!(bench.redact(&conflict.out), @"");
-    insta::assert_snapshot!(bench.says(&["why", "2"]), @"");
-    insta::assert_snapshot!(bench.says(&["status"]), @"");
+    insta::assert_snapshot!(bench.redact(&conflict.out), @"[id] shop#2: conflicts in same.txt");
+    insta::assert_snapshot!(bench.says(&["why", "2"]), @"shop#2: it conflicts with [commit] in same.txt; it is tried again when the base moves");
+    insta::assert_snapshot!(bench.says(&["status"]), @r"
+    MACHINE  AGENT  SLOTS  REPOSITORIES
+    laptop  up  20 of 20 free  shop
+
+    ID  ISSUE  TITLE  MACHINE  STATE  FOR  NOW
+    [id]  shop#2  Say two  laptop  done  [span]  conflicts in same.txt
+
+    merge queue
+      [id] shop#2 conflicts in same.txt
+
+    lately merged
+      [id] shop#1 Say one: merged as [commit]
+    ");
     assert_eq!(
         bench.repo.remote_file("main", "same.txt").as_deref(),
         Some("one")
@@ -92,8 +131,14 @@ fn only_of_one_repository() {
     });
     let id = bench.worked("a.txt");
     bench.run(&["test", &id, "--passed"]).ok();
-    insta::assert_snapshot!(bench.complains(1, &["merge", "--repo", "lib"]), @"");
-    insta::assert_snapshot!(bench.complains(1, &["merge", "--repo", "lib", &id]), @"");
-    insta::assert_snapshot!(bench.complains(2, &["merge", "--repo", "nope"]), @"");
+    insta::assert_snapshot!(bench.complains(1, &["merge", "--repo", "lib"]), @r"
+    error: no finished assignment has commits that are not merged
+    hint: `coord status` shows what is at work
+    ");
+    insta::assert_snapshot!(bench.complains(1, &["merge", "--repo", "lib", &id]), @"error: assignment [id] belongs to shop");
+    insta::assert_snapshot!(bench.complains(2, &["merge", "--repo", "nope"]), @r"
+    error: there is no repository `nope` in the configuration
+    hint: `coord config` shows the repositories
+    ");
     bench.run(&["merge", "--repo", "shop"]).ok();
 }

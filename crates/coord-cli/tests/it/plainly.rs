@@ -8,10 +8,81 @@ fn version_help_and_nonsense() {
     let version = format!("coord {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(bench.run(&["version"]).ok().out, version);
     assert_eq!(bench.run(&["--version"]).ok().out, version);
-    insta::assert_snapshot!(bench.says(&["--help"]), @"");
-    insta::assert_snapshot!(bench.says(&["assign", "-h"]), @"");
+    insta::assert_snapshot!(bench.says(&["--help"]), @r"
+    Coordinates fleets of Claude Code workers: each issue from dispatch to merged branch
+
+    Usage: coord [OPTIONS] <COMMAND>
+
+    Commands:
+      assign  Put a worker on an issue
+      status  Show machines, assignments and the merge queue
+      watch  Show what a worker does, as it does it
+      log  Print the log of a worker
+      wait  Wait until assignments are as far as they go
+      stop  Stop a worker; what it wrote is kept
+      test  Test the branch of an assignment, or record a verdict
+      merge  Merge what is tested, in order
+      resume  Go on after a crash: ask the agents, finish what was begun
+      history  Show what happened, and when
+      why  Say what an issue waits for, or why it was refused
+      issue  Open, list, show and close issues
+      config  Show the configuration as it is understood
+      agent  Run the agent of this machine
+      up  Run the agent of this machine and the coordinator's loop in one process
+      demo  See the whole thing work on a scratch project, without network or accounts
+      version  Print the version
+      completions  Print a completion script for a shell
+
+    Options:
+      -h, --help  Print help
+      -V, --version  Print version
+
+    Everywhere:
+      --config <FILE>  The configuration; else $COORD_CONFIG, ./coordinator.yml,
+      ~/.coord/coordinator.yml
+      --json  Print the answer as JSON
+    ");
+    insta::assert_snapshot!(bench.says(&["assign", "-h"]), @r"
+    Put a worker on an issue
+
+    Usage: coord assign [OPTIONS] <MACHINE> <REPO> <ISSUE>
+
+    Arguments:
+      <MACHINE>  The machine to run it on; `-` lets the coordinator choose
+      <REPO>  The repository, as the configuration names it
+      <ISSUE>  The number of the issue
+
+    Options:
+      --model <MODEL>  The model: haiku, sonnet, opus, or a full name
+      --briefing <TEXT>  What to do, instead of what the issue says
+      --briefing-file <FILE>  A file with the briefing
+      --files <GLOB>...  Globs of the files that it will change
+      --forbid <GLOB>...  Globs of files that it may not change
+      --wait  Wait for files, slots and upstream work instead of being refused
+      --until <UNTIL>  How far to take it without a person; the default is the
+      configuration's `pipeline.goal` [possible values: worked, tested,
+      merged]
+      --allow-overlap  Dispatch although files overlap with active work
+      --ignore-deps  Dispatch although an upstream repository has active work
+      --accept-unknown  Dispatch although the forge could not be asked for existing branches
+      --dry-run  Only say what would happen
+      -h, --help  Print help (see more with '--help')
+
+    Everywhere:
+      --config <FILE>  The configuration; else $COORD_CONFIG, ./coordinator.yml,
+      ~/.coord/coordinator.yml
+      --json  Print the answer as JSON
+    ");
     let ran = bench.run(&["asign"]).code(2);
-    insta::assert_snapshot!(ran.err, @"");
+    insta::assert_snapshot!(ran.err, @r"
+    error: unrecognized subcommand 'asign'
+
+      tip: a similar subcommand exists: 'assign'
+
+    Usage: coord [OPTIONS] <COMMAND>
+
+    For more information, try '--help'.
+    ");
     bench.run(&[]).code(2);
 }
 

@@ -1,7 +1,8 @@
 //! One run of `coord`: started, waited for, asked to end. Nothing waits for ever.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -32,6 +33,11 @@ impl Ran {
         self
     }
 
+    /// The last line on stderr.
+    pub(crate) fn last(&self) -> &str {
+        self.err.lines().last().unwrap_or_default()
+    }
+
     /// Its answer as data.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out)
@@ -49,17 +55,16 @@ pub(crate) struct Program {
 
 impl Program {
     /// Starts `command` with its output in files below `folder`.
-    pub(crate) fn start(command: &mut Command, folder: &std::path::Path) -> Self {
+    pub(crate) fn start(command: &mut Command, folder: &Path) -> io::Result<Self> {
         static RUNS: AtomicU32 = AtomicU32::new(0);
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let out = folder.join(format!("{run}.out"));
         let err = folder.join(format!("{run}.err"));
         let child = command
-            .stdout(Stdio::from(File::create(&out).unwrap()))
-            .stderr(Stdio::from(File::create(&err).unwrap()))
-            .spawn()
-            .unwrap();
-        Self { child, out, err }
+            .stdout(Stdio::from(File::create(&out)?))
+            .stderr(Stdio::from(File::create(&err)?))
+            .spawn()?;
+        Ok(Self { child, out, err })
     }
 
     /// Its process.

@@ -29,39 +29,45 @@ fn line(line: &str) -> String {
     out.trim_end().to_owned()
 }
 
-/// Stands for the word, or for what it has at its end before `:` or `.`.
+/// What stands for a word; a word of several parts has several placeholders.
 fn placeholder(word: &str) -> String {
-    let core = word.trim_end_matches([':', '.']);
+    let core = word.trim_end_matches(['.', ':']);
     let rest = &word[core.len()..];
-    let (head, tail) = match core.rsplit_once(':') {
-        Some((head, tail)) if is_hex(tail, 12) || is_port(head, tail) => (Some(head), tail),
-        _ => (None, core),
-    };
-    let stands = if is_hex(tail, 12) {
-        "[id]"
-    } else if is_hex(tail, 10) || is_hex(tail, 40) {
-        "[commit]"
-    } else if head.is_some() {
-        "[port]"
-    } else if shaped(tail, "00:00:00") {
-        "[time]"
-    } else if shaped(tail, "0000-00-00") {
-        "[date]"
-    } else if is_span(tail) {
-        "[span]"
+    let whole = if shaped(core, "00:00:00") {
+        "[time]".to_owned()
+    } else if shaped(core, "0000-00-00") {
+        "[date]".to_owned()
+    } else if is_span(core) {
+        "[span]".to_owned()
     } else {
-        tail
+        let host = core
+            .strip_prefix("127.0.0.1:")
+            .map(|port| (port, "127.0.0.1:[port]"));
+        match host {
+            Some((port, stands)) if port.bytes().all(|b| b.is_ascii_digit()) => stands.to_owned(),
+            _ => parts(core),
+        }
     };
-    let head = head.map(|head| format!("{head}:")).unwrap_or_default();
-    format!("{head}{stands}{rest}")
+    whole + rest
 }
 
-fn is_hex(word: &str, len: usize) -> bool {
-    word.len() == len && word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+fn parts(word: &str) -> String {
+    let mut out = String::new();
+    for part in word.split_inclusive([':', '-', '.']) {
+        let core = part.trim_end_matches([':', '-', '.']);
+        out.push_str(match core.len() {
+            8 if is_hex(core) => "[session]",
+            10 | 40 if is_hex(core) => "[commit]",
+            12 if is_hex(core) => "[id]",
+            _ => core,
+        });
+        out.push_str(&part[core.len()..]);
+    }
+    out
 }
 
-fn is_port(host: &str, word: &str) -> bool {
-    host.ends_with("127.0.0.1") && word.parse::<u16>().is_ok()
+fn is_hex(word: &str) -> bool {
+    word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn shaped(word: &str, shape: &str) -> bool {
@@ -75,19 +81,22 @@ fn shaped(word: &str, shape: &str) -> bool {
     word.len() == shape.len() && word.bytes().zip(shape.bytes()).all(fits)
 }
 
-/// `0.4s`, `12s`.
+/// `0.4s`, `12s`, or the number in `0.4 s`.
 fn is_span(word: &str) -> bool {
-    word.strip_suffix('s')
-        .is_some_and(|n| n.parse::<f64>().is_ok())
+    let tenths = word.len() >= 3 && word.as_bytes()[word.len() - 2] == b'.';
+    let number = word.strip_suffix('s').or(tenths.then_some(word));
+    number.is_some_and(|number| number.parse::<f64>().is_ok())
 }
 
 #[test]
 fn what_differs_is_taken_out_and_the_rest_stays() {
-    let text = "/d/x 02:24:54  a2f3aef6740f  done: issue-1-add at ab436e08bb.   0.4s \n\
-                http://127.0.0.1:17433: 2026-11-23 effect test:a2f3aef6740f shop#1";
+    let text = "/d/x 02:24:54  a2f3aef6740f  done: issue-1-add at ab436e08bb.   0.4s 0.0 s\n\
+                http://127.0.0.1:17433: 2026-11-23 effect test:a2f3aef6740f:1 shop#1 0.1.0\n\
+                $0.00 in tests/a2f3aef6740f-ab436e08bb.log";
     assert_eq!(
         redact(text, Path::new("/d")),
-        "[dir]/x [time]  [id]  done: issue-1-add at [commit].  [span]\n\
-         http://127.0.0.1:[port]: [date] effect test:[id] shop#1"
+        "[dir]/x [time]  [id]  done: issue-1-add at [commit].  [span] [span] s\n\
+         http://127.0.0.1:[port]: [date] effect test:[id]:1 shop#1 0.1.0\n\
+         $0.00 in tests/[id]-[commit].log"
     );
 }

@@ -36,7 +36,7 @@ fn fails(bench: &Bench) -> String {
         json!({"failed": "configuration"}),
         "{failure}"
     );
-    bench.redact(&format!("{}{}", ran.out, ran.err.lines().last().unwrap()))
+    bench.redact(&format!("{}{}", ran.out, ran.last()))
 }
 
 fn empty(repo: &Path) {
@@ -87,8 +87,8 @@ fn a_dirty_checkout_that_the_merge_would_change_stands_in_its_way() {
     let before = belongings(&repo);
     let id = bench.assign(&bench.small_issue("a.txt"));
     let refused = bench.run(&["wait", &id]).code(1);
-    insta::assert_snapshot!(bench.redact(&refused.out), @"");
-    insta::assert_snapshot!(refused.err.lines().last().unwrap().replace(&id, "[id]"), @"");
+    insta::assert_snapshot!(bench.redact(&refused.out), @"[id] shop#1: not merged: `[dir]/code/clone` has `main` checked out with uncommitted changes: commit or stash them first");
+    insta::assert_snapshot!(refused.last().replace(&id, "[id]"), @"hint: solve it, then `coord merge [id]`");
     assert_eq!(belongings(&repo), before);
 
     for name in ["a.txt", "staged.txt"] {
@@ -150,7 +150,10 @@ fn without_commits() {
     empty(&repo);
     git(&repo, &["init", "-q", "-b", "main"]).unwrap();
     bench.start_agent();
-    insta::assert_snapshot!(fails(&bench), @"");
+    insta::assert_snapshot!(fails(&bench), @r"
+    [id] shop#1: failed (configuration): `[dir]/code/clone` has no commit yet; no commits
+    hint: put that right, then assign the issue again
+    ");
 }
 
 #[test]
@@ -166,7 +169,10 @@ fn in_the_other_object_format() {
     identify(&repo);
     git(&repo, &["commit", "-q", "--allow-empty", "-m", "one"]).unwrap();
     bench.small_issue("a.txt");
-    insta::assert_snapshot!(bench.complains(1, &["assign", "laptop", "shop", "1"]), @"");
+    insta::assert_snapshot!(bench.complains(1, &["assign", "laptop", "shop", "1"]), @r"
+    error: the forge of `shop` failed: the git repository of `shop` cannot be used: `[dir]/code/clone` uses the object format `sha256`; only `sha1` is supported
+    hint: use a clone with the object format sha1 (the default of `git init`)
+    ");
 }
 
 #[test]
@@ -175,7 +181,13 @@ fn not_there_or_no_repository() {
     bench.small_issue("a.txt");
     let repo = bench.repo.clone_path();
     empty(&repo);
-    insta::assert_snapshot!(bench.complains(1, &["assign", "laptop", "shop", "1"]), @"");
+    insta::assert_snapshot!(bench.complains(1, &["assign", "laptop", "shop", "1"]), @r"
+    error: the forge of `shop` failed: the git repository of `shop` cannot be used: `[dir]/code/clone` is not a git repository
+    hint: clone the repository to `[dir]/code/clone` first
+    ");
     std::fs::remove_dir(&repo).unwrap();
-    insta::assert_snapshot!(bench.complains(1, &["assign", "laptop", "shop", "1"]), @"");
+    insta::assert_snapshot!(bench.complains(1, &["assign", "laptop", "shop", "1"]), @r"
+    error: the forge of `shop` failed: the git repository of `shop` cannot be used: `[dir]/code/clone` does not exist
+    hint: check the path in coordinator.yml
+    ");
 }

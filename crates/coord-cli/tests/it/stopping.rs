@@ -30,9 +30,9 @@ fn a_worker_that_is_deaf_is_gone_with_its_grandchild() {
         crate::program::until(|| std::fs::read_to_string(&pids).ok()?.trim().parse().ok()).unwrap();
     assert!(processes::is_alive(grandchild));
 
-    insta::assert_snapshot!(bench.says(&["stop", &id]), @"");
+    insta::assert_snapshot!(bench.says(&["stop", &id]), @"[id] is being stopped; `coord wait [id]` waits for its end");
     let ended = bench.run(&["wait", &id]).code(1);
-    insta::assert_snapshot!(bench.redact(&ended.out), @"");
+    insta::assert_snapshot!(bench.redact(&ended.out), @"[id] shop#1: cancelled; nothing was published");
     processes::wait_only(bench.sandbox.path(), &[bench.agent_pid()], PATIENCE).unwrap();
     assert!(!processes::is_alive(grandchild));
 
@@ -62,9 +62,9 @@ fn what_has_not_started_is_withdrawn() {
         .map(|a| a["id"].as_str().unwrap());
     let ids: Vec<&str> = waiting.collect();
     assert_eq!(ids.len(), 1, "{status}");
-    insta::assert_snapshot!(bench.says(&["stop", ids[0]]), @"");
+    insta::assert_snapshot!(bench.says(&["stop", ids[0]]), @"[id] is withdrawn; it had not started");
     let again = bench.complains(1, &["stop", ids[0]]);
-    insta::assert_snapshot!(again, @"");
+    insta::assert_snapshot!(again, @"error: assignment [id] is cancelled");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn without_its_agent_the_stop_is_kept_for_later() {
     let mut bench = Bench::with_agent(Special::default());
     let id = bench.running("a.txt");
     bench.kill_agent();
-    insta::assert_snapshot!(bench.says(&["stop", &id]), @"");
+    insta::assert_snapshot!(bench.says(&["stop", &id]), @"[id] will be stopped as soon as its agent can be reached");
     bench.start_agent();
     bench.run(&["resume"]).code(1);
     assert_eq!(bench.only_assignment()["state"], json!("cancelled"));
@@ -85,7 +85,10 @@ fn what_is_not_there_or_over_cannot_be_stopped() {
         goal: "merged",
         ..Special::default()
     });
-    insta::assert_snapshot!(bench.complains(2, &["stop", "abc"]), @"");
+    insta::assert_snapshot!(bench.complains(2, &["stop", "abc"]), @r"
+    error: there is no assignment `abc`
+    hint: `coord status` shows the ids
+    ");
     let id = bench.worked("a.txt");
-    insta::assert_snapshot!(bench.complains(1, &["stop", &id]), @"");
+    insta::assert_snapshot!(bench.complains(1, &["stop", &id]), @"error: assignment [id] is merged");
 }

@@ -12,8 +12,11 @@ fn a_branch_is_tested_in_a_place_of_its_own() {
     });
     let id = bench.worked("a.txt");
     let ran = bench.run(&["test", &id]).ok();
-    insta::assert_snapshot!(bench.redact(&ran.out), @"");
-    insta::assert_snapshot!(bench.redact(&ran.err), @"");
+    insta::assert_snapshot!(bench.redact(&ran.out), @"tests passed for [commit]: echo built && cat ok.txt a.txt in [span] s");
+    insta::assert_snapshot!(bench.redact(&ran.err), @r"
+    [time]  [id] tests passed for [commit]: echo built && cat ok.txt a.txt in [span] s
+    the whole output is in [dir]/coord/tests/[id]-[commit].log
+    ");
     let answer = bench.json(&["test", &id]);
     let log = std::fs::read_to_string(answer["output"].as_str().unwrap()).unwrap();
     assert_eq!(log, "$ echo built\nbuilt\n$ cat ok.txt a.txt\nok\na.txt\n");
@@ -27,9 +30,12 @@ fn red_is_an_exit_code_too() {
     });
     let id = bench.worked("a.txt");
     let ran = bench.run(&["test", &id]).code(1);
-    insta::assert_snapshot!(bench.redact(&ran.out), @"");
+    insta::assert_snapshot!(bench.redact(&ran.out), @"tests failed for [commit]: `echo looking; test -e b.txt` ended with code 1: looking");
     let refused = bench.complains(1, &["merge"]);
-    insta::assert_snapshot!(refused, @"");
+    insta::assert_snapshot!(refused, @r"
+    error: assignment [id] cannot be merged: its tests failed
+    hint: `coord test [id]`
+    ");
 }
 
 #[test]
@@ -37,8 +43,8 @@ fn a_verdict_by_hand() {
     let bench = Bench::with_agent(Special::default());
     let id = bench.worked("a.txt");
     let says = |args: &[&str]| bench.says(&[&["test", &id], args].concat());
-    insta::assert_snapshot!(says(&["--passed"]), @"");
-    insta::assert_snapshot!(says(&["--skipped", "--reason", "only words"]), @"");
+    insta::assert_snapshot!(says(&["--passed"]), @"tests passed for [commit]: recorded by hand");
+    insta::assert_snapshot!(says(&["--skipped", "--reason", "only words"]), @"tests skipped for [commit]: only words");
     std::fs::write(bench.path("out.txt"), "one\ntwo\n").unwrap();
     let fail = [
         "test",
@@ -50,7 +56,7 @@ fn a_verdict_by_hand() {
         "out.txt",
     ];
     let ran = bench.run(&fail).code(1);
-    insta::assert_snapshot!(bench.redact(&ran.out), @"");
+    insta::assert_snapshot!(bench.redact(&ran.out), @"tests failed for [commit]: it smells one two");
     let verdict = &bench.only_assignment()["verdict"];
     assert_eq!(verdict["note"], json!("it smells\none\ntwo"));
 
@@ -65,12 +71,21 @@ fn what_cannot_be_tested_says_why() {
         repo: "",
         ..Special::default()
     });
-    insta::assert_snapshot!(bench.complains(2, &["test", "abc"]), @"");
+    insta::assert_snapshot!(bench.complains(2, &["test", "abc"]), @r"
+    error: there is no assignment `abc`
+    hint: `coord status` shows the ids
+    ");
     let id = bench.running("a.txt");
-    insta::assert_snapshot!(bench.complains(1, &["test", &id]), @"");
+    insta::assert_snapshot!(bench.complains(1, &["test", &id]), @r"
+    error: assignment [id] is running
+    hint: `coord wait [id]`
+    ");
     bench.open_gate();
     bench.run(&["wait", &id]).ok();
     // Without any command there is nothing that could be red.
     let ran = bench.run(&["test", &id]);
-    insta::assert_snapshot!(bench.redact(&format!("{:?} {}{}", ran.code, ran.out, ran.err)), @"");
+    insta::assert_snapshot!(bench.redact(&format!("{:?} {}{}", ran.code, ran.out, ran.err)), @r"
+    Some(0) tests skipped for [commit]: no test_command is configured
+    [time]  [id] tests skipped for [commit]: no test_command is configured
+    ");
 }

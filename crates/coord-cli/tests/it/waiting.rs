@@ -10,7 +10,7 @@ fn zero_when_it_went_well() {
     let id = bench.running("a.txt");
     let waiting = bench.start(&["wait", &id]);
     bench.open_gate();
-    insta::assert_snapshot!(bench.redact(&waiting.end().ok().out), @"");
+    insta::assert_snapshot!(bench.redact(&waiting.end().ok().out), @"[id] shop#1: done: 1 commit on issue-1-write-a-txt-late at [commit]");
     let answer = bench.json(&["wait", &id]);
     assert_eq!(answer["assignments"][0]["state"], json!("done"));
 }
@@ -25,15 +25,21 @@ fn one_when_any_of_them_failed() {
     );
     let bad = bench.assign("2");
     let ran = bench.run(&["wait", &good, &bad]).code(1);
-    insta::assert_snapshot!(bench.redact(&ran.out), @"");
-    let hint = ran.err.lines().last().unwrap();
-    insta::assert_snapshot!(bench.redact(hint), @"");
+    insta::assert_snapshot!(bench.redact(&ran.out), @r"
+    [id] shop#1: done: 1 commit on issue-1-write-a-txt at [commit]
+    [id] shop#2: failed (work): oh no; no commits
+    ");
+    let hint = ran.last();
+    insta::assert_snapshot!(bench.redact(hint), @"hint: read `coord log [id]` and assign the issue again");
 }
 
 #[test]
 fn two_when_there_is_nothing_to_wait_for() {
     let bench = Bench::new(Special::default());
-    insta::assert_snapshot!(bench.complains(2, &["wait", "abc"]), @"");
+    insta::assert_snapshot!(bench.complains(2, &["wait", "abc"]), @r"
+    error: there is no assignment `abc`
+    hint: `coord status` shows the ids
+    ");
     bench.run(&["wait"]).code(2);
     bench.small_issue("a.txt");
     bench.small_issue("b.txt");
@@ -48,7 +54,10 @@ fn three_when_it_takes_too_long() {
     let bench = Bench::with_agent(Special::default());
     let id = bench.running("a.txt");
     let ran = bench.run(&["wait", &id, "--timeout", "0"]).code(3);
-    insta::assert_snapshot!(bench.redact(&ran.err), @"");
+    insta::assert_snapshot!(bench.redact(&ran.err), @r"
+    error: still at work after 0 s
+    hint: the work goes on; `coord status` shows it
+    ");
     assert_eq!(bench.only_assignment()["state"], json!("running"));
     bench.open_gate();
     bench.run(&["wait", &id, "--timeout", "600"]).ok();

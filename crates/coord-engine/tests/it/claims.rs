@@ -4,9 +4,8 @@ use coord_core::Refusal;
 use coord_core::assignment::MergeMethod;
 use coord_core::command::Rule;
 use coord_core::ids::AssignmentId;
-use coord_engine::Engine;
+use coord_engine::{Engine, EngineError};
 use coord_forge::{Forge, MergeOutcome, NewPull, PullMerge};
-use coord_test_support::git_fixture::git;
 
 use crate::world::{World, input};
 
@@ -92,13 +91,24 @@ async fn a_forge_that_cannot_be_asked_is_a_question_to_the_person() {
     let world = World::new().await;
     let engine = world.engine().await;
     let issue = world.issue("Solve it").await.number;
-    let clone = world.fixture.clone_path();
-    git(&clone, &["remote", "set-url", "origin", "/nowhere"]).unwrap();
+    world.remote_is_at("http://127.0.0.1:1/api.git");
     let refused = refusal(&engine, issue).await.unwrap();
     assert_eq!(refused.rule, Rule::ClaimUnknown);
     let mut accepted = input(issue);
     accepted.waivers.accept_unknown = true;
     assert_eq!(engine.assign(accepted).await.unwrap().refusal, None);
+}
+
+#[tokio::test]
+async fn a_forge_that_is_set_up_wrongly_is_an_error_that_cannot_be_waived() {
+    let world = World::new().await;
+    let engine = world.engine().await;
+    let mut input = input(world.issue("Solve it").await.number);
+    input.waivers.accept_unknown = true;
+    world.remote_is_at("/nowhere");
+    let error = engine.assign(input).await.unwrap_err();
+    assert!(matches!(error, EngineError::Forge { .. }), "{error:?}");
+    assert_eq!(world.store.board().await.unwrap().seq, 0);
 }
 
 #[tokio::test]

@@ -1,7 +1,12 @@
 //! The engine on a real store, a real git repository with a remote, and a scripted agent that is a
 //! real HTTP server.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod agent;
 mod claims;

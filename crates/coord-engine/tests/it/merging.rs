@@ -93,5 +93,5 @@ async fn a_branch_that_moved_after_its_test_is_refused() {
     assert_eq!(world.main_length(), 1);
     assert!(git(&world.fixture.clone_path(), &["fsck"]).is_ok());
     let at_rest = |board: &Board| settled(board, &id);
-    assert!(at_rest(&*engine.store().board().await.unwrap()));
+    assert!(at_rest(&engine.store().board().await.unwrap()));
 }

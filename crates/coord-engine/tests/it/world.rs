@@ -182,6 +182,12 @@ impl World {
         rows
     }
 
+    /// Where the checkout looks for its remote from here on.
+    pub(crate) fn remote_is_at(&self, url: &str) {
+        let clone = self.fixture.clone_path();
+        git(&clone, &["remote", "set-url", "origin", url]).unwrap();
+    }
+
     /// How many commits the remote's default branch has.
     pub(crate) fn main_length(&self) -> usize {
         let count = git(

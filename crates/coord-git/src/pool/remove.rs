@@ -21,6 +21,11 @@ pub(crate) fn remove_linked(repo: &Repo, folder: &Path, path: &Path) -> Result<(
     } else {
         Slot::at(repo, folder, path)?
     };
+    discard(repo, &slot)
+}
+
+/// Removes the files and the registration of a worktree that is known to be expendable.
+pub(crate) fn discard(repo: &Repo, slot: &Slot) -> Result<(), GitError> {
     // Files first: an interrupted removal leaves a registration, which can be found again.
     if slot.path.exists() {
         open_up(&slot.path)?;

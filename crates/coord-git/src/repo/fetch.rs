@@ -105,7 +105,11 @@ impl Repo {
 /// which knows nothing of our lock, at the same refs, or a worktree that is just being added and
 /// whose HEAD names no commit yet.
 fn got_in_the_way(error: &GitError) -> bool {
-    const SIGNS: [&str; 2] = ["unable to update local ref", "worktrees/"];
+    const SIGNS: [&str; 3] = [
+        "cannot lock ref",
+        "unable to update local ref",
+        "worktrees/",
+    ];
     matches!(error, GitError::Command { stderr, .. } if SIGNS.iter().any(|sign| stderr.contains(sign)))
 }
 

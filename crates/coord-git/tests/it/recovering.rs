@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use coord_git::{GitError, WorktreeState};
+use coord_git::{GitError, ThrowawayWorktree, WorktreeState};
 
 use crate::fixture::{Site, commit, git, head, id, rev, write};
 
@@ -176,4 +176,17 @@ fn locks_that_the_dead_left_on_refs_stop_nobody() {
     let saved = pool.save_wip(&worktree, &id(1)).unwrap().unwrap();
     assert_eq!(rev(&site.work, &wip), saved.commit);
     assert!(!lock.exists());
+}
+
+#[test]
+fn the_ruin_of_a_killed_test_run_stops_no_other() {
+    let site = Site::new();
+    let root = site.work.parent().unwrap().join("tests");
+    std::fs::create_dir(&root).unwrap();
+    let ruin = root.canonicalize().unwrap().join("test-1-1");
+    let name = ruin.to_string_lossy();
+    git(&site.work, &["worktree", "add", "--quiet", "--detach", &name]);
+    std::fs::remove_file(ruin.join(".git")).unwrap();
+    let fresh = ThrowawayWorktree::create(&site.repo(), &root, &head(&site.work)).unwrap();
+    assert!(!ruin.exists() && fresh.path().join(".git").exists());
 }

@@ -382,7 +382,7 @@ impl AgentClient {
         ClientError::Unreachable {
             url: self.target.url.clone(),
             sent: !connecting,
-            source: error,
+            source: innermost(&*error).to_string().into(),
         }
     }
 
@@ -415,6 +415,14 @@ impl tower::Service<Request<Bytes>> for AgentClient {
         let client = self.clone();
         Box::pin(async move { client.exchange(request).await })
     }
+}
+
+/// What the network said: the layers around it name only themselves.
+fn innermost<'e>(mut error: &'e (dyn std::error::Error + 'static)) -> &'e dyn std::error::Error {
+    while let Some(cause) = error.source() {
+        error = cause;
+    }
+    error
 }
 
 fn bearer(token: &str) -> Result<HeaderValue, http::header::InvalidHeaderValue> {

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     }
     let args = Args::parse();
     log_to_stderr("info");
-    match run(args) {
+    match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error),
     }
@@ -60,7 +60,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(if usage { USAGE } else { FAILED })
 }
 
-fn run(args: Args) -> Result<()> {
+fn run(args: &Args) -> Result<()> {
     let config = configure(args)?;
     // One thread is enough: what blocks has threads of its own.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -89,7 +89,7 @@ fn announce(addr: SocketAddr) -> Result<()> {
     Ok(stdout.flush()?)
 }
 
-fn configure(args: Args) -> Result<AgentConfig> {
+fn configure(args: &Args) -> Result<AgentConfig> {
     let user_home = std::env::var_os("HOME").map(PathBuf::from);
     let home = match std::env::var_os("COORD_HOME").filter(|home| !home.is_empty()) {
         Some(home) => std::path::absolute(home)?,

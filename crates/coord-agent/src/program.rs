@@ -71,12 +71,13 @@ impl AgentOptions {
     }
 }
 
-/// Writes the log to stderr: what `COORD_LOG` asks for, else everything from `level` on.
+/// Writes the log to stderr: what `COORD_LOG` asks for, else everything from `level` on. In one
+/// process the first call counts.
 pub fn log_to_stderr(level: &str) {
     let filter = EnvFilter::try_from_env("COORD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+        .with_writer(std::io::stderr);
+    let _ = log.try_init();
 }

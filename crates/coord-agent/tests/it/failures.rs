@@ -90,7 +90,9 @@ async fn a_repository_that_has_gone_says_so_and_the_others_do_not() {
         panic!("the repository is there");
     };
     assert_eq!((branch.as_deref(), dirty), (Some("main"), false));
-    std::fs::remove_dir_all(rig.repo.clone_path()).unwrap();
+    // Moved, not removed: the agent may be putting a warm worktree there.
+    let gone = rig.sandbox.path().join("gone");
+    std::fs::rename(rig.repo.clone_path(), gone).unwrap();
     let state = rig.client.repos().await.unwrap()["shop"].clone();
     assert!(matches!(state, RepoState::Broken { .. }), "{state:?}");
     assert!(rig.client.assign(&rig.body(7, "do-commit")).await.is_err());

@@ -50,7 +50,10 @@ pub(crate) fn run(cli: Cli) -> Result<u8, Failure> {
         Command::History(args) => block_on(history::run(&app, args)),
         Command::Why(args) => block_on(why::run(&app, args)),
         Command::Issue(args) => block_on(issue::run(&app, args)),
-        Command::Agent(args) => block_on(agent::run(&app, args)),
+        Command::Agent(args) => {
+            log_to_stderr("info");
+            block_on(agent::run(&app, args))
+        }
         Command::Up(args) => block_on(up::run(&app, args)),
         Command::Demo(args) => block_on(demo::run(&app, args)),
     }

@@ -1,8 +1,9 @@
 //! `coord assign`: what it says when it dispatches, waits or refuses.
 
+use coord_test_support::git_fixture::git;
 use serde_json::json;
 
-use crate::bench::{Bench, Special, commit, write};
+use crate::bench::{Bench, Special, commit, unused_port, write};
 
 #[test]
 fn a_dispatch_says_where_what_and_how() {
@@ -153,15 +154,33 @@ fn a_branch_of_somebody_else_is_a_claim_until_it_is_gone() {
     bench.small_issue("a.txt");
     let branch = "refs/heads/main:refs/heads/issue-1-by-hand";
     let clone = bench.repo.clone_path();
-    coord_test_support::git_fixture::git(&clone, &["push", "-q", "origin", branch]).unwrap();
+    git(&clone, &["push", "-q", "origin", branch]).unwrap();
     let args = ["assign", "laptop", "shop", "1"];
     insta::assert_snapshot!(bench.complains(1, &args), @r"
     error: shop#1 is claimed by the branch issue-1-by-hand, which is not ours
     hint: merge or delete the branch first
     ");
     let gone = ["push", "-q", "origin", ":issue-1-by-hand"];
-    coord_test_support::git_fixture::git(&clone, &gone).unwrap();
+    git(&clone, &gone).unwrap();
     bench.run(&args).ok();
+}
+
+#[test]
+fn a_remote_that_does_not_answer_leaves_the_claim_unknown() {
+    let bench = Bench::new(Special::default());
+    bench.small_issue("a.txt");
+    let nobody = format!("http://127.0.0.1:{}/shop.git", unused_port());
+    let clone = bench.repo.clone_path();
+    git(&clone, &["remote", "set-url", "origin", &nobody]).unwrap();
+    let args = ["assign", "laptop", "shop", "1"];
+    let refused = bench.complains(1, &args);
+    let (error, hint) = refused.split_once('\n').unwrap();
+    assert!(
+        error.starts_with("error: whether somebody else works on shop#1 is unknown: "),
+        "{error}"
+    );
+    insta::assert_snapshot!(hint, @"hint: try again, or pass --accept-unknown when nobody does");
+    bench.run(&[&args[..], &["--accept-unknown"]].concat()).ok();
 }
 
 #[test]

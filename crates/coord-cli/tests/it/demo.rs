@@ -134,7 +134,7 @@ fn shape(value: &mut Value) -> String {
                 key.as_str(),
                 "issue" | "title" | "branch" | "commits" | "tests" | "state"
             );
-            if !stays && *value != Value::from("") {
+            if !stays && value.as_str() != Some("") {
                 *value = Value::from(if value.is_number() { "number" } else { "text" });
             }
         }

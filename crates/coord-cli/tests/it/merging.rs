@@ -140,5 +140,9 @@ fn only_of_one_repository() {
     error: there is no repository `nope` in the configuration
     hint: `coord config` shows the repositories
     ");
-    bench.run(&["merge", "--repo", "shop"]).ok();
+    let merged = bench.json(&["merge", "--repo", "shop"]);
+    assert!(
+        merged["assignments"][0]["merge"]["state"]["commit"].is_string(),
+        "{merged:#}"
+    );
 }

@@ -72,6 +72,8 @@ fn without_its_agent_the_stop_is_kept_for_later() {
     let mut bench = Bench::with_agent(Special::default());
     let id = bench.running("a.txt");
     bench.kill_agent();
+    let kept = bench.json(&["stop", &id]);
+    assert_eq!(kept, json!({"id": id, "delivered": false, "ended": false}));
     insta::assert_snapshot!(bench.says(&["stop", &id]), @"[id] will be stopped as soon as its agent can be reached");
     bench.start_agent();
     bench.run(&["resume"]).code(1);

@@ -62,3 +62,15 @@ fn three_when_it_takes_too_long() {
     bench.open_gate();
     bench.run(&["wait", &id, "--timeout", "600"]).ok();
 }
+
+#[test]
+fn an_agent_that_comes_late_is_waited_for() {
+    let bench = Bench::new(Special::default());
+    let id = bench.assign(&bench.small_issue("a.txt"));
+    let mut waiting = bench.start(&["wait", &id]);
+    let line = waiting.says("will be tried again");
+    insta::assert_snapshot!(bench.redact(&line), @"[time]  dispatch:[id] will be tried again: cannot reach the agent at http://127.0.0.1:[port]: Connection refused (os error 111)");
+    let mut agent = bench.start(&["agent"]);
+    agent.says("listening on");
+    waiting.end().ok();
+}

@@ -337,7 +337,7 @@ impl AgentClient {
         self.transport
             .send(request)
             .await
-            .map_err(|e| self.unreachable(e))
+            .map_err(|e| self.unreachable(&e))
     }
 
     fn addressed(&self, request: Request<Bytes>) -> Result<Request<Full<Bytes>>, ClientError> {
@@ -363,7 +363,7 @@ impl AgentClient {
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
                 Err(self.invalid("it is too large".to_owned()))
             }
-            Ok(Err(error)) => Err(self.unreachable(error)),
+            Ok(Err(error)) => Err(self.unreachable(&error)),
             Err(_) => Err(self.timed_out()),
         }
     }
@@ -372,7 +372,7 @@ impl AgentClient {
         serde_json::from_slice(body).map_err(|e| self.invalid(e.to_string()))
     }
 
-    fn unreachable(&self, error: BoxError) -> ClientError {
+    fn unreachable(&self, error: &BoxError) -> ClientError {
         if error.is::<tower::timeout::error::Elapsed>() {
             return self.timed_out();
         }
@@ -382,7 +382,7 @@ impl AgentClient {
         ClientError::Unreachable {
             url: self.target.url.clone(),
             sent: !connecting,
-            source: innermost(&*error).to_string().into(),
+            source: innermost(&**error).to_string().into(),
         }
     }
 

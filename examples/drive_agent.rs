@@ -39,7 +39,10 @@ async fn main() -> Result<()> {
     let accepted = client.assign(&work).await?;
     // The id makes the request repeatable: the agent answers with the same assignment.
     let repeated = client.assign(&work).await?;
-    println!("{id} is {}, also when asked again: {}", accepted.status, repeated.id);
+    println!(
+        "{id} is {}, also when asked again: {}",
+        accepted.status, repeated.id
+    );
 
     follow(&client, &id).await?;
     report(&client, &id).await

@@ -1,22 +1,15 @@
-//! Events, standings and log lines in people's words. Everything untrusted goes through [`plain`].
+//! Events and standings in people's words. Everything untrusted goes through [`plain`].
 
 use std::fmt::Display;
-
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use coord_core::BoardEvent;
 use coord_core::assignment::{
     Assignment, AssignmentState, MergeState, TestResult, TestVerdict, WorkerEnd, WorkerResult,
 };
 use coord_core::failure::FailureClass;
-use coord_core::ids::AssignmentId;
 use coord_core::why::{WaitsFor, Why};
-use coord_engine::{Carried, Progress};
-use coord_protocol::{AgentEvent, AgentEventKind};
-use coord_worker::stream::{Block, Broken, Line, Slice, StreamEvent};
 
-use crate::printer::{BAD, FAINT, GOOD, Printer, STRONG, WARN, paint, plain};
+use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint, plain};
 
 /// One event in one line.
 pub(crate) fn event(event: &BoardEvent) -> String {
@@ -197,82 +190,6 @@ pub(crate) fn state(assignment: &Assignment) -> String {
     paint(style, assignment.state.as_str())
 }
 
-/// Tells what happens while a command works: to stderr, for people.
-pub(crate) struct Narrator<'a> {
-    printer: Printer,
-    only: Option<&'a [AssignmentId]>,
-    /// The last status of each worker: one that has nothing new to say is not repeated.
-    said: RefCell<BTreeMap<AssignmentId, String>>,
-}
-
-impl<'a> Narrator<'a> {
-    /// Tells everything.
-    pub(crate) fn new(printer: Printer) -> Self {
-        Self {
-            printer,
-            only: None,
-            said: RefCell::default(),
-        }
-    }
-
-    /// Tells what concerns these assignments.
-    pub(crate) fn only(self, ids: &'a [AssignmentId]) -> Self {
-        Self {
-            only: Some(ids),
-            ..self
-        }
-    }
-
-    /// Tells one step, if it is worth a line.
-    pub(crate) fn show(&self, progress: &Progress) {
-        let (at, text) = match progress {
-            Progress::Recorded(recorded) if self.concerns(&recorded.event) => {
-                (recorded.at, event(&recorded.event))
-            }
-            Progress::Carried(Carried::Postponed { key, error, .. }) => (
-                coord_engine::now(),
-                format!("{key} will be tried again: {}", plain(error)),
-            ),
-            Progress::Worker(agent_event) => {
-                let Some(text) = self.status(agent_event) else {
-                    return;
-                };
-                (coord_engine::now(), text)
-            }
-            Progress::Recorded(_) | Progress::Carried(Carried::Settled { .. }) => return,
-        };
-        self.printer.note(format_args!(
-            "{}  {text}",
-            paint(FAINT, crate::time::clock(at))
-        ));
-    }
-
-    /// What a worker says about itself, if it says something new.
-    fn status(&self, event: &AgentEvent) -> Option<String> {
-        let AgentEventKind::Progress {
-            status: Some(status),
-            ..
-        } = &event.kind
-        else {
-            return None;
-        };
-        let id = event
-            .id
-            .as_ref()
-            .filter(|id| self.only.is_none_or(|ids| ids.contains(id)))?;
-        let last = self.said.borrow_mut().insert(id.clone(), status.clone());
-        (last.as_ref() != Some(status)).then(|| format!("{id} {}", plain(status)))
-    }
-
-    fn concerns(&self, event: &BoardEvent) -> bool {
-        let about = event.assignment();
-        !is_detail(event)
-            && self
-                .only
-                .is_none_or(|ids| about.is_none_or(|id| ids.contains(id)))
-    }
-}
-
 /// What a person has to do, where the issue waits for that.
 pub(crate) fn next_step(why: &Why) -> Option<&str> {
     match &why.waits_for {
@@ -302,101 +219,4 @@ pub(crate) const fn is_detail(event: &BoardEvent) -> bool {
         }
         _ => false,
     }
-}
-
-/// A line of a worker's log as people want to see it; nothing for what they do not.
-pub(crate) fn log_line(slice: &Slice<'_>) -> Vec<String> {
-    let line = match slice {
-        Slice::Line(line) => *line,
-        Slice::Overlong { len } => {
-            return vec![paint(WARN, format_args!("[skipped] a line of {len} bytes"))];
-        }
-    };
-    match coord_worker::stream::parse_line(line) {
-        Line::Event(event) => stream_event(&event),
-        Line::Comment => vec![paint(FAINT, plain(&short(&String::from_utf8_lossy(line))))],
-        Line::Broken(Broken::NotJson) => vec![plain(&String::from_utf8_lossy(line))],
-        Line::Broken(Broken::Damaged) => vec![paint(WARN, "[damaged] a line that is no event")],
-        Line::Blank | Line::Unknown { .. } => Vec::new(),
-    }
-}
-
-fn stream_event(event: &StreamEvent<'_>) -> Vec<String> {
-    match event {
-        StreamEvent::Init(init) => {
-            let session: String = init.session_id.chars().take(8).collect();
-            vec![tagged(
-                STRONG,
-                "init",
-                &format!("{} session {session}", init.model),
-            )]
-        }
-        StreamEvent::Assistant(message) => message.blocks.iter().filter_map(block).collect(),
-        StreamEvent::ToolResults(results) => results
-            .iter()
-            .filter(|result| result.is_error)
-            .map(|result| tagged(WARN, "error", &short(&result.text)))
-            .collect(),
-        StreamEvent::Result(result) => {
-            let style = if result.is_error { BAD } else { GOOD };
-            let cost = result
-                .total_cost_usd
-                .map(|usd| format!(" ${usd:.2}"))
-                .unwrap_or_default();
-            let text = format!("{}{cost}: {}", result.subtype, short(&result.text));
-            vec![tagged(style, "result", &text)]
-        }
-        StreamEvent::Retry(retry) => {
-            let text = format!("the API said `{}`, attempt {}", retry.error, retry.attempt);
-            vec![tagged(WARN, "retry", &text)]
-        }
-        StreamEvent::RateLimit(limit) if limit.status != "allowed" => {
-            vec![tagged(
-                WARN,
-                "limit",
-                &format!("{} {}", limit.window, limit.status),
-            )]
-        }
-        StreamEvent::Denied(denial) => {
-            vec![tagged(
-                WARN,
-                "denied",
-                &format!("{} {}", denial.tool, short(&denial.about)),
-            )]
-        }
-        StreamEvent::VcsChanged(what) => vec![tagged(FAINT, "git", what)],
-        StreamEvent::RateLimit(_) | StreamEvent::Noise => Vec::new(),
-    }
-}
-
-fn block(block: &Block<'_>) -> Option<String> {
-    match block {
-        Block::Text(text) => {
-            let lines: Vec<String> = text.lines().map(plain).collect();
-            Some(lines.join("\n"))
-        }
-        Block::ToolUse(tool) => Some(tagged(
-            FAINT,
-            "tool",
-            &format!("{} {}", tool.name, short(tool.target())),
-        )),
-        Block::Other => None,
-    }
-}
-
-fn tagged(style: anstyle::Style, tag: &str, text: &str) -> String {
-    format!("{} {}", paint(style, format_args!("[{tag}]")), plain(text))
-}
-
-/// The first line, cut to a length that is pleasant to read.
-fn short(text: &str) -> String {
-    let line = text
-        .lines()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or_default();
-    let mut cut: String = line.chars().take(160).collect();
-    if cut.len() < line.len() {
-        cut.push('…');
-    }
-    cut
 }

@@ -7,6 +7,8 @@ mod demo;
 mod describe;
 mod exit;
 mod failure;
+mod log_line;
+mod narrator;
 mod printer;
 mod time;
 

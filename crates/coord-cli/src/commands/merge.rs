@@ -11,9 +11,9 @@ use serde_json::json;
 use crate::app::{App, Bench};
 use crate::commands::log::on_board;
 use crate::commands::wait;
-use crate::describe::Narrator;
 use crate::exit;
 use crate::failure::Failure;
+use crate::narrator::Narrator;
 
 #[derive(Debug, Args)]
 pub(crate) struct MergeArgs {

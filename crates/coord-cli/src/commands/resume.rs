@@ -9,9 +9,10 @@ use serde_json::json;
 
 use crate::app::{App, Bench};
 use crate::commands::wait;
-use crate::describe::{Narrator, count};
+use crate::describe::count;
 use crate::exit;
 use crate::failure::Failure;
+use crate::narrator::Narrator;
 
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {

@@ -12,9 +12,9 @@ use serde_json::json;
 
 use crate::app::{App, Bench};
 use crate::commands::log::on_board;
-use crate::describe::Narrator;
 use crate::exit;
 use crate::failure::{Failure, io};
+use crate::narrator::Narrator;
 
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {

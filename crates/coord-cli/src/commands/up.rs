@@ -8,9 +8,9 @@ use coord_agent::program::AgentOptions;
 use coord_agent::{Agent, AgentConfig, Running};
 
 use crate::app::{App, Bench};
-use crate::describe::Narrator;
 use crate::exit;
 use crate::failure::Failure;
+use crate::narrator::Narrator;
 
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {

@@ -11,9 +11,10 @@ use coord_engine::{Engine, now, settled};
 use serde_json::json;
 
 use crate::app::{App, Bench};
-use crate::describe::{self, Narrator};
+use crate::describe;
 use crate::exit;
 use crate::failure::Failure;
+use crate::narrator::Narrator;
 use crate::printer::Printer;
 
 #[derive(Debug, Args)]

@@ -13,9 +13,10 @@ use tokio_stream::StreamExt as _;
 use crate::app::{App, Bench};
 use crate::commands::log::{client_of, known, unreadable};
 use crate::commands::wait;
-use crate::describe::{self, Narrator};
+use crate::describe;
 use crate::exit;
 use crate::failure::Failure;
+use crate::narrator::Narrator;
 use crate::printer::Printer;
 
 #[derive(Debug, Args)]
@@ -139,7 +140,7 @@ impl Rendering {
 }
 
 fn print(printer: Printer, line: &Slice<'_>) {
-    for text in describe::log_line(line) {
+    for text in crate::log_line::log_line(line) {
         printer.line(text);
     }
 }

@@ -22,9 +22,9 @@ use coord_engine::{AssignInput, Engine, now, settled};
 
 use crate::app::{self, App};
 use crate::commands::up::{HostedAgent, host_agent};
-use crate::describe::Narrator;
 use crate::exit;
 use crate::failure::{Failure, io};
+use crate::narrator::Narrator;
 use crate::printer::{Printer, STRONG, paint};
 use project::Project;
 

@@ -185,7 +185,10 @@ fn the_ruin_of_a_killed_test_run_stops_no_other() {
     std::fs::create_dir(&root).unwrap();
     let ruin = root.canonicalize().unwrap().join("test-1-1");
     let name = ruin.to_string_lossy();
-    git(&site.work, &["worktree", "add", "--quiet", "--detach", &name]);
+    git(
+        &site.work,
+        &["worktree", "add", "--quiet", "--detach", &name],
+    );
     std::fs::remove_file(ruin.join(".git")).unwrap();
     let fresh = ThrowawayWorktree::create(&site.repo(), &root, &head(&site.work)).unwrap();
     assert!(!ruin.exists() && fresh.path().join(".git").exists());

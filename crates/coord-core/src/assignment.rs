@@ -223,6 +223,9 @@ pub struct Assignment {
     pub title: String,
     /// What the worker is asked to do: the person's briefing, else the issue's body.
     pub briefing: String,
+    /// The issue's own text, where `briefing` is a person's: the worker trusts the two differently.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issue_body: Option<String>,
     /// Where it runs.
     pub machine: MachineName,
     /// A person chose the machine; otherwise it may start on another one than it waits for.

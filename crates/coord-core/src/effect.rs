@@ -80,6 +80,9 @@ pub struct DispatchSpec {
     pub title: String,
     /// What the worker is asked to do.
     pub briefing: String,
+    /// The issue's own text, where `briefing` is a person's: the worker trusts the two differently.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issue_body: Option<String>,
     /// What it may and may not change.
     pub scope: FileScope,
     /// Paths that other active work in the repository changes.

@@ -183,6 +183,7 @@ impl Engine {
             issue_number: spec.issue.number,
             issue_title: spec.title.clone(),
             briefing: spec.briefing.clone(),
+            issue_body: spec.issue_body.clone(),
             files_allowed: spec.scope.allowed.clone(),
             files_forbidden: spec.scope.forbidden.clone(),
             do_not_touch: spec.do_not_touch.clone(),

@@ -11,6 +11,7 @@ mod prepare;
 mod setup;
 mod start;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,7 +90,10 @@ impl Driver {
             };
             let end = match adopted {
                 Adopted::NeverStarted => match self.start().await {
-                    Ok(Started::Running(held)) => self.follow(held).await?,
+                    Ok(Started::Running(held)) => {
+                        self.refill().await;
+                        self.follow(held).await?
+                    }
                     Ok(Started::Before) => continue,
                     Err(NotStarted::Stopping) => return Err(Stopping),
                     Err(NotStarted::Cancelled) => End::cancelled(),
@@ -100,6 +104,15 @@ impl Driver {
                 Adopted::Vanished(vanished) => self.ended(Ended::Vanished(vanished)).await?,
             };
             return self.finish(end).await;
+        }
+    }
+
+    /// Fills the pool up again that a worktree was just taken from, behind everything else.
+    async fn refill(&self) {
+        let (shared, active) = (Arc::clone(&self.shared), Arc::clone(&self.active));
+        let path = move || shared.permitted(Path::new(&active.body.repo_path));
+        if let Ok(Some(repo)) = tokio::task::spawn_blocking(path).await {
+            self.shared.warm(repo);
         }
     }
 

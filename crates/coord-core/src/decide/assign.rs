@@ -160,18 +160,17 @@ fn assignment(
     machine: MachineName,
 ) -> Assignment {
     let wanted = &request.issue;
-    let candidates = [request.briefing.as_deref(), Some(&wanted.body)];
-    let briefing = candidates
-        .into_iter()
-        .flatten()
-        .find(|text| !text.trim().is_empty())
-        .unwrap_or(&wanted.title);
+    let said = |text: &&str| !text.trim().is_empty();
+    let by_person = request.briefing.as_deref().filter(said);
+    let by_issue = Some(wanted.body.as_str()).filter(said);
+    let briefing = by_person.or(by_issue).unwrap_or(&wanted.title);
     let models = &draft.policy.models;
     Assignment {
         id: request.id.clone(),
         kind: request.kind,
         title: wanted.title.clone(),
         briefing: briefing.to_owned(),
+        issue_body: by_person.map(|_| wanted.body.clone()),
         machine,
         pinned: request.machine.is_some(),
         model: ladder::choose(models, request.model.as_deref(), &wanted.labels),

@@ -107,6 +107,7 @@ fn dispatch_spec(draft: &Draft<'_>, it: &Assignment) -> DispatchSpec {
         issue: it.issue.clone(),
         title: it.title.clone(),
         briefing: it.briefing.clone(),
+        issue_body: it.issue_body.clone(),
         scope,
         do_not_touch: lease::do_not_touch(draft.board(), it),
         branch: it.branch.clone(),

@@ -66,11 +66,20 @@ fn without_a_briefing_the_issue_is_the_task() {
     blank.issue.body = "\t".into();
     world.assigned(blank);
     assert_eq!(spec(&world, 1).briefing, "Do thing 1");
+    assert_eq!(
+        spec(&world, 1).issue_body,
+        None,
+        "nobody but the issue has said a word"
+    );
 
     let mut own_words = request(2, "lib", 2, &[]);
     own_words.briefing = Some("My words".into());
     world.assigned(own_words);
     assert_eq!(spec(&world, 2).briefing, "My words");
+    assert_eq!(
+        spec(&world, 2).issue_body.as_deref(),
+        Some("Please do thing 2.")
+    );
 }
 
 #[test]

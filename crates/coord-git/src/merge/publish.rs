@@ -68,7 +68,7 @@ fn move_branch(
     new: ObjectId,
     old: ObjectId,
 ) -> Result<Published, GitError> {
-    match set_ref(gix, branch_ref(branch)?, new, Some(old), "merge") {
+    match set_ref(gix, &branch_ref(branch)?, new, Some(old), "merge") {
         Ok(()) => Ok(Published::Done),
         Err(_) if base_tip(gix, branch)? != old => Ok(Published::Moved),
         Err(error) => Err(error),

@@ -172,7 +172,7 @@ fn set_branch(gix: &gix::Repository, branch: &str, target: ObjectId) -> Result<(
         let kept = format!("refs/coord/replaced/{branch}/{}", old.to_hex_with_len(10));
         save_ref(gix, &kept, old, "keep the commits of an earlier attempt")?;
     }
-    set_ref(gix, branch_ref(branch)?, target, old, "start of the work")
+    set_ref(gix, &branch_ref(branch)?, target, old, "start of the work")
 }
 
 /// An idle worktree, best one that is at `target` already, or a new one.

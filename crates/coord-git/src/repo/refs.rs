@@ -135,7 +135,7 @@ fn collect(
 /// Sets a ref, provided that it still is `old` (`None`: that it does not exist).
 pub(crate) fn set_ref(
     repo: &gix::Repository,
-    name: FullName,
+    name: &FullName,
     new: ObjectId,
     old: Option<ObjectId>,
     why: &str,
@@ -157,13 +157,13 @@ pub(crate) fn save_ref(
     let name = FullName::try_from(name).map_err(|_| GitError::InvalidName {
         name: name.to_owned(),
     })?;
-    edit(repo, name, Target::Object(new), PreviousValue::Any, why)
+    edit(repo, &name, Target::Object(new), PreviousValue::Any, why)
 }
 
 /// Points HEAD of the worktree that `repo` was opened from somewhere else, files untouched.
 pub(crate) fn set_head(repo: &gix::Repository, target: Target, why: &str) -> Result<(), GitError> {
     let head = FullName::try_from("HEAD").map_err(GitError::library("set HEAD"))?;
-    edit(repo, head, target, PreviousValue::Any, why)
+    edit(repo, &head, target, PreviousValue::Any, why)
 }
 
 /// Deletes a ref, whatever it is.
@@ -178,7 +178,7 @@ pub(crate) fn delete_ref(repo: &gix::Repository, name: &FullName) -> Result<(), 
 
 fn edit(
     repo: &gix::Repository,
-    name: FullName,
+    name: &FullName,
     new: Target,
     expected: PreviousValue,
     why: &str,
@@ -194,7 +194,7 @@ fn edit(
             new,
         },
     );
-    despite_stale_locks(repo, &name, || repo.edit_reference(edit.clone()))
+    despite_stale_locks(repo, name, || repo.edit_reference(edit.clone()))
         .map(drop)
         .map_err(GitError::library("write a ref"))
 }

@@ -350,6 +350,16 @@ impl Script {
         answer
     }
 
+    fn status(&self) -> StatusAnswer {
+        let seen = self.seen.borrow();
+        let old = seen.features.is_empty();
+        let (ended, active): (Vec<_>, Vec<_>) = seen.rows.iter().partition(|row| row.end.is_some());
+        StatusAnswer {
+            active: active.into_iter().map(Row::active).collect(),
+            completed: ended.into_iter().map(|row| row.completed(old)).collect(),
+        }
+    }
+
     fn next_answer(&self) -> Option<Answer> {
         let mut answer = None;
         self.seen
@@ -441,17 +451,10 @@ async fn health(State(script): State<Arc<Script>>) -> Json<Health> {
 }
 
 async fn status(State(script): State<Arc<Script>>) -> Json<StatusAnswer> {
+    let answer = script.status();
+    // Only now: what happens after a look is not in its answer.
     script.seen.send_modify(|seen| seen.looks += 1);
-    let seen = script.seen.borrow();
-    let old = seen.features.is_empty();
-    let (ended, active) = seen
-        .rows
-        .iter()
-        .partition::<Vec<_>, _>(|row| row.end.is_some());
-    Json(StatusAnswer {
-        active: active.into_iter().map(Row::active).collect(),
-        completed: ended.into_iter().map(|row| row.completed(old)).collect(),
-    })
+    Json(answer)
 }
 
 async fn events(State(script): State<Arc<Script>>) -> Response {

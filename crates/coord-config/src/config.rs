@@ -120,7 +120,7 @@ pub struct Concurrency {
     pub max_workers: u32,
     /// Seconds between two starts on one machine.
     pub stagger_seconds: u64,
-    /// First delay of the exponential back-off, in seconds.
+    /// The longest delay of the exponential back-off, which begins with one second, in seconds.
     pub backoff_base: u64,
     /// How often work that failed may be tried again.
     pub max_retries: u32,

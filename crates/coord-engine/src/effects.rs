@@ -289,8 +289,20 @@ impl Engine {
     }
 
     fn forge_failed(&self, repo: &RepoName, error: EngineError) -> Result<Outcome, Later> {
-        let EngineError::Forge { source, .. } = error else {
-            return Err(Later::new(with_causes(&error)));
+        let source = match error {
+            EngineError::Forge { source, .. } => source,
+            EngineError::NoForge(_) | EngineError::UnknownRepo(_) | EngineError::NoCheckout(_) => {
+                return Ok(Outcome::Failed {
+                    class: FailureClass::Configuration,
+                    error: with_causes(&error),
+                });
+            }
+            EngineError::Store(_)
+            | EngineError::UnknownIssue { .. }
+            | EngineError::UnknownAssignment(_)
+            | EngineError::Ambiguous { .. }
+            | EngineError::Git { .. }
+            | EngineError::Home { .. } => return Err(Later::new(with_causes(&error))),
         };
         let error = format!("the forge of `{repo}`: {}", with_causes(&source));
         match source.class() {

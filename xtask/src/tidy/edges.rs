@@ -79,8 +79,7 @@ const DEV_EDGES: &[(&str, &str)] = &[
     // The supervisor's tests speak to it as its only caller does.
     ("coord-supervisor", "coord-worker"),
     ("coord-supervisor", "coord-core"),
-    // The engine's tests drive a real agent and a real forge.
-    ("coord-engine", "coord-agent"),
+    // The engine's tests merge on a real forge.
     ("coord-engine", "coord-forge-local"),
 ];
 

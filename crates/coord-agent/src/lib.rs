@@ -7,6 +7,7 @@
 
 mod accept;
 mod active;
+mod background;
 mod clock;
 mod config;
 mod driver;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::active::{Active, Live, Phase};
+use crate::background::in_background;
 use crate::config::{AgentConfig, RepoConfig};
 use crate::driver;
 use crate::http::guard::Guard;
@@ -95,7 +96,7 @@ impl Shared {
         }
         let shared = Arc::clone(self);
         self.spawn(async move {
-            let filled = tokio::task::spawn_blocking(move || {
+            let filled = in_background(move || {
                 let branch = shared
                     .configured(&repo)
                     .and_then(|r| r.default_branch.clone());

@@ -27,10 +27,12 @@ pub(super) async fn measure(binaries: &Binaries, table: &mut Table) -> Result<()
 
 async fn small(binaries: &Binaries, table: &mut Table) -> Result<()> {
     const RUNS: u64 = 15;
-    let lab = laboratory(binaries, &LASTING, 0, 100)?;
+    // As configured by default: with a pool that is filled while nothing else happens.
+    let lab = laboratory(binaries, &LASTING, WARM, 100)?;
     let agent = lab.start_agent().await?;
     let (mut ours, mut gits) = (Vec::new(), Vec::new());
     for n in 1..=RUNS {
+        pool_filled(&lab).await?;
         ours.push(assign(&lab, n).await?);
         gits.push(worktree_add(&lab, n, &[])?);
     }

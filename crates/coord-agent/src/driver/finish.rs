@@ -20,6 +20,7 @@ use coord_worker::summary::Summary;
 
 use super::{Driver, Stopping, prepare, with_sources};
 use crate::active::{Active, Phase};
+use crate::background::in_background;
 use crate::clock;
 use crate::folder::Plan;
 use crate::shared::Shared;
@@ -204,7 +205,7 @@ impl Driver {
         &self,
         step: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Stopping> {
-        match tokio::task::spawn_blocking(step).await {
+        match in_background(step).await {
             Ok(value) => Ok(value),
             Err(error) => {
                 tracing::error!(id = %self.active.id, %error, "a step of the end failed");

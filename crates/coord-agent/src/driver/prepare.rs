@@ -11,6 +11,7 @@ use coord_protocol::AssignBody;
 
 use super::{Driver, NotStarted};
 use crate::active::Active;
+use crate::background::in_background;
 use crate::config::WorktreeSettings;
 use crate::folder::Plan;
 use crate::shared::Shared;
@@ -50,7 +51,7 @@ impl Driver {
         step: impl FnOnce(&Shared, &Active) -> T + Send + 'static,
     ) -> Result<T, NotStarted> {
         let (shared, active) = (Arc::clone(&self.shared), Arc::clone(&self.active));
-        let done = tokio::task::spawn_blocking(move || step(&shared, &active)).await;
+        let done = in_background(move || step(&shared, &active)).await;
         done.map_err(|error| NotStarted::Failed(FailureClass::Configuration, error.to_string()))
     }
 }

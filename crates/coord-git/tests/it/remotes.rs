@@ -148,6 +148,9 @@ fn a_workers_push_leads_nowhere() {
         &site.work,
         &["config", "remote.origin.pushUrl", remote.to_str().unwrap()],
     );
+    let url = remote.to_str().unwrap();
+    git(&site.work, &["remote", "add", "backup", url]);
+    git(&site.work, &["config", "remote.backup.pushUrl", url]);
     let worktree = site.acquire(&site.pool(0), 1);
     commit(&worktree.path, "a", "1", "work");
     let push = |target: &str| {
@@ -158,7 +161,7 @@ fn a_workers_push_leads_nowhere() {
             .output()
             .unwrap()
     };
-    for target in ["origin", remote.to_str().unwrap()] {
+    for target in ["origin", "backup", url] {
         let output = push(target);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success(), "{target}: {said}");
@@ -179,4 +182,39 @@ fn a_workers_push_leads_nowhere() {
         .output()
         .unwrap();
     assert!(fetch.status.success(), "fetching still works");
+}
+
+#[test]
+fn a_worker_can_commit_where_nobody_is_configured() {
+    let site = Site::new();
+    let worktree = site.acquire(&site.pool(0), 1);
+    let name = || {
+        let output = std::process::Command::new("git")
+            .current_dir(&worktree.path)
+            .args(["config", "user.name"])
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .envs([
+                ("GIT_CONFIG_GLOBAL", "/dev/null"),
+                ("GIT_CONFIG_SYSTEM", "/dev/null"),
+            ])
+            .envs(worker_git_env(&worktree.path))
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    git(&site.work, &["config", "user.name", "Ada"]);
+    assert_eq!(name(), "Ada\n", "whoever is configured stays");
+    git(&site.work, &["config", "--unset", "user.name"]);
+    let configured = std::process::Command::new("git")
+        .args(["config", "--global", "user.name"])
+        .output()
+        .unwrap();
+    let person = String::from_utf8(configured.stdout).unwrap();
+    let expected = if person.is_empty() { "coord\n" } else { "" };
+    assert_eq!(
+        name(),
+        expected,
+        "a person's own name is looked up by git itself"
+    );
 }

@@ -9,7 +9,7 @@ mod table;
 pub(crate) mod worker;
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -19,6 +19,7 @@ use coord_core::command::WhenBlocked;
 use coord_core::ids::AssignmentId;
 use coord_core::{Board, Command};
 use coord_engine::{AssignInput, Engine, now, settled};
+use tempfile::TempDir;
 
 use crate::app::{self, App};
 use crate::commands::up::{HostedAgent, host_agent};
@@ -48,23 +49,9 @@ pub(crate) struct DemoArgs {
 }
 
 pub(crate) async fn run(app: &App, args: DemoArgs) -> Result<u8, Failure> {
-    // Kept until the end: dropping it removes the folder.
-    let scratch = match &args.dir {
-        None => Some(
-            tempfile::Builder::new()
-                .prefix("coord-demo-")
-                .tempdir()
-                .map_err(io("the folder for temporary files"))?,
-        ),
-        Some(_) => None,
-    };
-    let dir = match (&scratch, &args.dir) {
-        (Some(scratch), _) => scratch.path().to_owned(),
-        (None, Some(dir)) => std::path::absolute(dir).map_err(io(dir))?,
-        (None, None) => PathBuf::new(),
-    };
+    let place = Place::open(args.dir.as_deref())?;
     let printer = app.printer;
-    let project = Project::open(&dir, args.claude, delay(&args)).await?;
+    let project = Project::open(place.path(), args.claude, delay(&args)).await?;
     if args.prepare {
         project.explain(printer);
         return Ok(exit::OK);
@@ -81,10 +68,37 @@ pub(crate) async fn run(app: &App, args: DemoArgs) -> Result<u8, Failure> {
         },
     };
     end(engine, hosted).await;
-    if args.dir.is_some() {
+    if let Place::Kept(dir) = &place {
         printer.note(format_args!("everything is kept in {}", dir.display()));
     }
     done
+}
+
+/// Where a demo works.
+enum Place {
+    /// A folder that goes with the value.
+    Scratch(TempDir),
+    /// The person's choice.
+    Kept(PathBuf),
+}
+
+impl Place {
+    fn open(dir: Option<&Path>) -> Result<Self, Failure> {
+        if let Some(dir) = dir {
+            return std::path::absolute(dir).map(Self::Kept).map_err(io(dir));
+        }
+        let scratch = tempfile::Builder::new().prefix("coord-demo-").tempdir();
+        scratch
+            .map(Self::Scratch)
+            .map_err(io("the folder for temporary files"))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Scratch(dir) => dir.path(),
+            Self::Kept(dir) => dir,
+        }
+    }
 }
 
 const fn delay(args: &DemoArgs) -> Duration {

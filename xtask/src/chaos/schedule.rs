@@ -47,7 +47,7 @@ pub(crate) enum Target {
 }
 
 /// How long the demo takes when it is disturbed a little: kills fall into this time.
-const SPAN_MS: u64 = 2_500;
+const SPAN_MS: u64 = 1_500;
 
 impl Schedule {
     /// One to four kills.

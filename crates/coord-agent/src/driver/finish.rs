@@ -112,7 +112,7 @@ impl End {
         match &self.cause {
             Cause::Recorded(record) => {
                 let (code, signal) = (record.code, record.signal);
-                let facts = facts(code, signal, reason(record.reason), record.error.clone());
+                let facts = facts(code, signal, record.reason.into(), record.error.clone());
                 classify(&self.summary, &facts)
             }
             Cause::Vanished => classify(
@@ -431,18 +431,6 @@ fn stderr_tail(path: &Path) -> String {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     read().unwrap_or_default()
-}
-
-fn reason(reason: held::ExitReason) -> ExitReason {
-    match reason {
-        held::ExitReason::Exited => ExitReason::Exited,
-        held::ExitReason::Stopped => ExitReason::Stopped,
-        held::ExitReason::Timeout => ExitReason::Timeout,
-        held::ExitReason::Stalled => ExitReason::Stalled,
-        held::ExitReason::NoOutput => ExitReason::NoOutput,
-        held::ExitReason::Hung => ExitReason::Hung,
-        held::ExitReason::SpawnFailed => ExitReason::SpawnFailed,
-    }
 }
 
 fn word(reason: held::ExitReason) -> &'static str {

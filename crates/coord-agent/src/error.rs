@@ -72,7 +72,7 @@ impl AgentError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoToken { .. } => Some(
-                "give a token with --token-file or COORD_AGENT_TOKEN, or listen on 127.0.0.1; \
+                "make a token with `coord agent pair`, or listen on 127.0.0.1; \
                  --insecure-no-auth lets anyone start programs here"
                     .to_owned(),
             ),

@@ -29,4 +29,4 @@ mod worker;
 pub use config::{AgentConfig, RepoConfig, WorkerSettings, WorktreeSettings};
 pub use error::AgentError;
 pub use server::{Agent, Running};
-pub use token::{find_token, read_token, token_path};
+pub use token::{find_token, make_token, read_token, token_path};

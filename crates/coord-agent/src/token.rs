@@ -1,9 +1,11 @@
 //! The token that callers present: where it is found, and that nobody else can read it.
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
 
 use crate::error::AgentError;
 
@@ -14,6 +16,43 @@ const OTHERS: u32 = 0o077;
 #[must_use]
 pub fn token_path(home: &Path) -> PathBuf {
     home.join("agent/token")
+}
+
+/// Makes a token for the agent with the state folder `home`, unless it has one; `true` for a fresh
+/// one. It is 64 hexadecimal digits with 244 random bits, and only its owner can read it.
+///
+/// # Errors
+/// [`AgentError::Home`] when it cannot be written.
+pub fn make_token(home: &Path) -> Result<bool, AgentError> {
+    let path = token_path(home);
+    write_new(&path).map_err(|source| AgentError::Home {
+        doing: "write",
+        path,
+        source,
+    })
+}
+
+/// Whole or not at all, and never over another one.
+fn write_new(path: &Path) -> io::Result<bool> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let random = || Uuid::new_v4().simple().to_string();
+    let fresh = path.with_extension(random());
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&fresh)?;
+    file.write_all(format!("{}{}\n", random(), random()).as_bytes())?;
+    file.sync_all()?;
+    let linked = fs::hard_link(&fresh, path);
+    fs::remove_file(&fresh)?;
+    match linked {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads a token from a file of one line that only its owner can read.
@@ -72,6 +111,17 @@ mod tests {
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         find_token(None, None, home.path()).map(Option::unwrap)
+    }
+
+    #[test]
+    fn a_fresh_token_is_one_that_is_accepted_and_it_stays() {
+        let home = tempfile::tempdir().unwrap();
+        assert!(make_token(home.path()).unwrap());
+        let token = find_token(None, None, home.path()).unwrap().unwrap();
+        assert_eq!(token.len(), 64);
+        assert!(!make_token(home.path()).unwrap());
+        assert_eq!(find_token(None, None, home.path()).unwrap(), Some(token));
+        assert_eq!(fs::read_dir(home.path().join("agent")).unwrap().count(), 1);
     }
 
     #[test]

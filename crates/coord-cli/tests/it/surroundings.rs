@@ -87,7 +87,10 @@ fn a_state_folder_that_cannot_be_written() {
     hint: make the folder writable, or set COORD_HOME to one that is
     ");
 
-    let script = "\"$COORD\" issue new One; mount -o remount,ro \"$COORD_HOME\"\n\
+    // What the first command had open is let go a moment after its end: until then the disk is busy.
+    let script = "\"$COORD\" issue new One; n=0\n\
+        until mount -o remount,ro \"$COORD_HOME\" 2>/dev/null; do\n\
+        n=$((n+1)); [ $n -lt 200 ] || exit 9; sleep 0.05; done\n\
         \"$COORD\" issue new Two; echo \"code $?\"; \"$COORD\" agent; echo \"code $?\"";
     if let Some(ran) = on_a_small_disk(&bench, script) {
         insta::assert_snapshot!(bench.redact(&ran.out), @r"
@@ -198,7 +201,7 @@ fn an_open_door_needs_a_key() {
     let open = ["agent", "--host", "0.0.0.0", "--port", "0"];
     insta::assert_snapshot!(bench.complains(2, &open), @r"
     error: refusing to listen on 0.0.0.0:0 without a token
-    hint: give a token with --token-file or COORD_AGENT_TOKEN, or listen on 127.0.0.1; --insecure-no-auth lets anyone start programs here
+    hint: make a token with `coord agent pair`, or listen on 127.0.0.1; --insecure-no-auth lets anyone start programs here
     ");
     insta::assert_snapshot!(bench.complains(2, &["agent", "--machine", "tower"]), @r"
     error: the configuration has no machine `tower`
@@ -210,9 +213,9 @@ fn an_open_door_needs_a_key() {
 fn the_key_opens_the_door() {
     let mut bench = Bench::new(Special::default());
     let key = bench.sandbox.coord_home().join("agent/token");
-    std::fs::create_dir_all(key.parent().unwrap()).unwrap();
-    std::fs::write(&key, "open-sesame\n").unwrap();
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let made = bench.json(&["agent", "pair"]);
+    assert_eq!(made, json!({"token_file": key, "fresh": true}));
+    assert_eq!(bench.json(&["agent", "pair"])["fresh"], json!(false));
     bench.start_agent();
     assert_eq!(
         bench.json(&["status"])["machines"][0]["reachable"],

@@ -1,11 +1,11 @@
 //! JSON bodies: their type, their size, and which field is wrong.
 
-use axum::body;
 use axum::extract::{FromRequest, Request};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use coord_protocol::{AssignBody, MAX_BODY_BYTES};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
@@ -42,32 +42,29 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
     }
 }
 
-async fn read(request: Request) -> Result<Bytes, Rejection> {
-    let too_large = || {
-        let error = format!("the body is larger than {} MiB", MAX_BODY_BYTES >> 20);
-        Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, error)
-    };
-    let announced = request.headers().get(CONTENT_LENGTH);
-    let announced = announced.and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > MAX_BODY_BYTES) {
-        return Err(too_large());
-    }
-    match body::to_bytes(request.into_body(), MAX_BODY_BYTES).await {
-        Ok(bytes) => Ok(bytes),
-        Err(error) if is_limit(&error) => Err(too_large()),
-        Err(_) => Err(Rejection::bad("the body ended too early")),
-    }
-}
+/// How much of a body that is too large is read all the same, in bytes: a caller that is cut off
+/// while it still sends sees a broken pipe instead of the answer.
+const PATIENCE: usize = 4 * MAX_BODY_BYTES;
 
-fn is_limit(error: &axum::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
+async fn read(request: Request) -> Result<Bytes, Rejection> {
+    let mut body = request.into_body();
+    let mut kept = BytesMut::new();
+    let mut length = 0;
+    while length <= PATIENCE
+        && let Some(frame) = body.frame().await
+    {
+        let frame = frame.map_err(|_| Rejection::bad("the body ended too early"))?;
+        let data = frame.into_data().unwrap_or_default();
+        length += data.len();
+        if length <= MAX_BODY_BYTES {
+            kept.extend_from_slice(&data);
         }
-        source = error.source();
     }
-    false
+    if length <= MAX_BODY_BYTES {
+        return Ok(kept.freeze());
+    }
+    let error = format!("the body is larger than {} MiB", MAX_BODY_BYTES >> 20);
+    Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, error))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -137,6 +134,7 @@ fn check(body: AssignBody) -> Result<AssignBody, Rejection> {
 
 #[cfg(test)]
 mod tests {
+    use axum::body;
     use axum::response::IntoResponse as _;
 
     use super::*;

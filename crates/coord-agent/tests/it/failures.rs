@@ -83,16 +83,17 @@ async fn a_worker_that_is_not_installed() {
 
 #[tokio::test]
 async fn a_repository_that_has_gone_says_so_and_the_others_do_not() {
-    let rig = Rig::new();
+    let rig = Rig::special(Special {
+        cold: true,
+        ..Special::default()
+    });
     let id = AssignmentId::from_bits(7);
     let RepoState::Ready { branch, dirty, .. } = rig.client.repos().await.unwrap()["shop"].clone()
     else {
         panic!("the repository is there");
     };
     assert_eq!((branch.as_deref(), dirty), (Some("main"), false));
-    // Moved, not removed: the agent may be putting a warm worktree there.
-    let gone = rig.sandbox.path().join("gone");
-    std::fs::rename(rig.repo.clone_path(), gone).unwrap();
+    std::fs::remove_dir_all(rig.repo.clone_path()).unwrap();
     let state = rig.client.repos().await.unwrap()["shop"].clone();
     assert!(matches!(state, RepoState::Broken { .. }), "{state:?}");
     assert!(rig.client.assign(&rig.body(7, "do-commit")).await.is_err());

@@ -44,6 +44,8 @@ pub(crate) struct Special {
     pub(crate) args: Vec<String>,
     /// The token that it asks for.
     pub(crate) token: Option<&'static str>,
+    /// It makes no worktrees ready, so that nothing happens in the repository by itself.
+    pub(crate) cold: bool,
 }
 
 impl Rig {
@@ -73,8 +75,9 @@ impl Rig {
                  machines:\n  - name: laptop\n    host: 127.0.0.1\n    capabilities: [docker]\n    \
                  repos: [shop]\n    repo_paths:\n      shop: {path:?}\n    max_workers: 2\n\
                  worker:\n  command: {command:?}\n  grace_seconds: 1\n\
-                 housekeeping:\n  warm_worktrees: 1\n",
-                special.repo
+                 housekeeping:\n  warm_worktrees: {}\n",
+                special.repo,
+                u8::from(!special.cold)
             ),
         )
         .unwrap();

@@ -455,11 +455,19 @@ mod tests {
         assert_eq!(error.to_string(), "git gc failed: a; fatal: b");
     }
 
+    /// Written by another process: a child that a test beside this one forks just then would
+    /// inherit our descriptor, and a file that is open for writing cannot be run.
     fn fake(folder: &Path, body: &str) -> Git {
-        use std::os::unix::fs::PermissionsExt;
         let program = folder.join("git");
-        std::fs::write(&program, format!("#!/bin/sh\n{body}\n")).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let written = Command::new("sh")
+            .args([
+                "-c",
+                "printf '#!/bin/sh\\n%s\\n' \"$0\" > git && chmod 755 git",
+                body,
+            ])
+            .current_dir(folder)
+            .status();
+        assert!(written.unwrap().success());
         Git {
             program,
             version: (2, 47, 3),

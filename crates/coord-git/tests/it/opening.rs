@@ -1,6 +1,5 @@
 //! Opening repositories of all kinds, and what can be read from them.
 
-use std::os::unix::fs::PermissionsExt;
 
 use coord_core::failure::FailureClass;
 use coord_git::{Git, GitError, Repo};
@@ -52,15 +51,23 @@ fn no_git_and_an_old_git() {
     assert!(matches!(missing, GitError::Missing));
     assert_eq!(missing.class(), FailureClass::Configuration);
     assert!(missing.hint().is_some());
-    let fake = folder.path().join("git");
-    std::fs::write(&fake, "#!/bin/sh\necho git version 2.17.1\n").unwrap();
-    std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // Written by another process: a child that a test beside this one forks just then would
+    // inherit our descriptor, and a file that is open for writing cannot be run.
+    let fake = |version: &str| {
+        let script = "printf '#!/bin/sh\\necho git version %s\\n' \"$0\" > git && chmod 755 git";
+        let written = std::process::Command::new("sh")
+            .args(["-c", script, version])
+            .current_dir(folder.path())
+            .status();
+        assert!(written.unwrap().success());
+    };
+    fake("2.17.1");
     let old = Git::locate_in(search).unwrap_err();
     assert_eq!(
         old.to_string(),
         "git 2.17.1 is too old: 2.32 or newer is needed"
     );
-    std::fs::write(&fake, "#!/bin/sh\necho git version 2.50.0\n").unwrap();
+    fake("2.50.0");
     assert_eq!(Git::locate_in(search).unwrap().version(), (2, 50, 0));
 }
 

@@ -220,7 +220,13 @@ async fn the_database_is_for_its_owner_only() {
 /// The answer of a process without special rights that opens the database.
 fn opened_by_nobody(home: &Home) -> String {
     let program = home.folder().join("program");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    // By another process: a child that a test beside this one forks just then would inherit our
+    // descriptor, and a file that is open for writing cannot be run.
+    let copied = std::process::Command::new("cp")
+        .arg(std::env::current_exe().unwrap())
+        .arg(&program)
+        .status();
+    assert!(copied.unwrap().success());
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = command_of(&program, "open", &home.folder().join("state/coord.db"), 0);
     command.current_dir("/").env_remove("COORD_HOME");

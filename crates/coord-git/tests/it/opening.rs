@@ -1,6 +1,5 @@
 //! Opening repositories of all kinds, and what can be read from them.
 
-
 use coord_core::failure::FailureClass;
 use coord_git::{Git, GitError, Repo};
 

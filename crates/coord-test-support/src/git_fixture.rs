@@ -21,19 +21,23 @@ pub const GIT_ENV: &[(&str, &str)] = &[
 /// Variables through which a calling git (a hook, a rebase) would redirect ours.
 const INHERITED: &[&str] = &["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"];
 
+/// A hermetic git in `folder`, its arguments to be added.
+pub(crate) fn command(folder: &Path) -> Command {
+    let mut command = Command::new("git");
+    for name in INHERITED {
+        command.env_remove(name);
+    }
+    command.current_dir(folder).envs(GIT_ENV.iter().copied());
+    command
+}
+
 /// Runs git in `folder` and returns its stdout without the line end.
 ///
 /// # Errors
 /// When git is missing or ends with another code than 0; the message holds its stderr.
 pub fn git(folder: &Path, args: &[&str]) -> Result<String> {
-    let mut command = Command::new("git");
-    for name in INHERITED {
-        command.env_remove(name);
-    }
-    let output = command
+    let output = command(folder)
         .args(args)
-        .current_dir(folder)
-        .envs(GIT_ENV.iter().copied())
         .output()
         .context("failed to run git")?;
     if !output.status.success() {

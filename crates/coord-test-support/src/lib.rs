@@ -3,6 +3,7 @@
 //! For tests, `cargo xtask` and benches only; `xtask tidy` keeps it out of shipped code.
 
 pub mod git_fixture;
+pub mod github;
 pub mod messages_api;
 pub mod processes;
 pub mod sandbox;

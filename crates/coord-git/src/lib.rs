@@ -4,11 +4,13 @@
 //! `Send + Sync`. gix works in process; what it cannot do (fetch, push, reset) is done by the
 //! `git` program, which only the module `cli` starts.
 //!
-//! The crate never touches a person's own checkout, with one exception: merging into a branch of
-//! a repository without remote fast-forwards a clean checkout of that branch.
+//! The crate never touches a person's own checkout, with two exceptions, both of which only
+//! fast-forward a clean one: merging into a branch of a repository without remote, and
+//! [`fast_forward`].
 
 mod cli;
 mod error;
+mod forward;
 mod lock;
 mod merge;
 mod pool;
@@ -22,11 +24,12 @@ mod worker_env;
 
 pub use cli::Git;
 pub use error::{GitError, RemoteFault};
+pub use forward::{FastForward, fast_forward};
 pub use merge::{MergeReport, MergeSpec, merge_branch};
 pub use pool::{
     AcquireSpec, PooledWorktree, Recovered, Released, WipSaved, Worktree, WorktreePool,
     WorktreeState,
 };
-pub use repo::{Repo, RepoStatus};
+pub use repo::{Divergence, FileChange, FileChangeKind, Repo, RepoStatus};
 pub use throwaway::ThrowawayWorktree;
 pub use worker_env::worker_git_env;

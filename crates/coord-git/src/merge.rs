@@ -47,6 +47,8 @@ pub enum MergeReport {
     Merged {
         /// The commit on the base branch.
         commit: CommitId,
+        /// The tip of the base branch just before.
+        onto: CommitId,
     },
     /// The base branch held the work already, e.g. from before a crash.
     AlreadyMerged {
@@ -153,6 +155,7 @@ fn finish(
         match publish::publish(repo, gix, &spec.base_branch, new, base)? {
             Published::Done => Some(MergeReport::Merged {
                 commit: commit_id(new),
+                onto: commit_id(base),
             }),
             Published::Moved => None,
             Published::Refused(reason) => Some(MergeReport::Refused { reason }),

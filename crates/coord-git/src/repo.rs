@@ -4,7 +4,9 @@
 //! local branches are what is left when the remote does not have the branch.
 
 mod checkouts;
+mod compare;
 mod fetch;
+mod files;
 mod history;
 mod merged;
 mod push;
@@ -19,6 +21,8 @@ use gix::ObjectId;
 use crate::{Git, GitError};
 
 pub(crate) use checkouts::checkouts_of;
+pub use compare::Divergence;
+pub use files::{FileChange, FileChangeKind};
 pub(crate) use history::merge_base;
 pub(crate) use merged::{merged_as, parents_of, tree_of};
 pub(crate) use push::{PushOutcome, push_with_lease};
@@ -42,7 +46,7 @@ pub struct RepoStatus {
     pub sha: Option<CommitId>,
     /// The branch that is checked out; `None` when HEAD is detached.
     pub branch: Option<String>,
-    /// Whether there are uncommitted changes or untracked files.
+    /// Whether tracked files differ from that commit.
     pub dirty: bool,
     /// The root of the checkout, or the bare repository.
     pub path: PathBuf,
@@ -155,7 +159,7 @@ impl Repo {
         }
         let changes = self
             .run("status")
-            .args(["--porcelain", "-z", "--untracked-files=normal"])
+            .args(["--porcelain", "-z", "--untracked-files=no"])
             .bytes()?;
         Ok(!changes.is_empty())
     }

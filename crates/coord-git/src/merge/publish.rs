@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use gix::ObjectId;
 
+use crate::forward::{forward, has_changes};
 use crate::registry::Registry;
 use crate::repo::{
     PushOutcome, branch_ref, checkouts_of, has_origin, push_with_lease, read, set_ref,
@@ -75,8 +76,7 @@ fn move_branch(
     }
 }
 
-/// Moves the branch together with the checkout that a person has of it. Untracked files stay;
-/// git refuses by itself where one of them is in the way.
+/// Moves the branch together with the checkout that a person has of it.
 fn fast_forward(
     repo: &Repo,
     gix: &gix::Repository,
@@ -85,16 +85,13 @@ fn fast_forward(
     new: ObjectId,
     old: ObjectId,
 ) -> Result<Published, GitError> {
-    if let Some(reason) = unfit(repo, checkout, branch)? {
-        return Ok(Published::Refused(reason));
+    if has_changes(repo.git(), checkout)? {
+        return Ok(Published::Refused(format!(
+            "`{}` has `{branch}` checked out with uncommitted changes: commit or stash them first",
+            checkout.display()
+        )));
     }
-    let output = repo
-        .git()
-        .run_in(checkout, "merge")
-        .config("merge.autoStash=false")
-        .config("submodule.recurse=false")
-        .args(["--ff-only", "--quiet", &new.to_string()])
-        .output()?;
+    let output = forward(repo.git(), checkout, new)?;
     let tip = base_tip(gix, branch)?;
     if tip == new {
         Ok(Published::Done)
@@ -107,20 +104,4 @@ fn fast_forward(
             output.last_words()
         )))
     }
-}
-
-/// Why a checkout must not be touched.
-fn unfit(repo: &Repo, checkout: &Path, branch: &str) -> Result<Option<String>, GitError> {
-    let changes = repo
-        .git()
-        .run_in(checkout, "status")
-        .args(["--porcelain", "-z", "--untracked-files=no"])
-        .bytes()?;
-    let in_progress = crate::repo::open_gix(checkout)?.state().is_some();
-    Ok((!changes.is_empty() || in_progress).then(|| {
-        format!(
-            "`{}` has `{branch}` checked out with uncommitted changes: commit or stash them first",
-            checkout.display()
-        )
-    }))
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use coord_core::ids::CommitId;
 use gix::ObjectId;
 
+use super::files::PLAIN;
 use super::{Repo, commit, object_id};
 use crate::GitError;
 use crate::snapshot;
@@ -30,8 +31,9 @@ impl Repo {
     pub fn diff(&self, base: &CommitId, head: &CommitId) -> Result<String, GitError> {
         let repo = self.gix()?;
         let fork = fork_point(&repo, base, head)?;
-        self.run("diff")
-            .args(["--no-color", "--no-ext-diff", "--no-textconv", "-M"])
+        self.run("diff-tree")
+            .args(PLAIN)
+            .arg("--patch")
             .args([fork.to_string().as_str(), head.as_str(), "--"])
             .text()
     }
@@ -90,7 +92,7 @@ pub(crate) fn merge_base(
     Ok(bases.first().map(|base| base.detach()))
 }
 
-fn fork_point(
+pub(super) fn fork_point(
     repo: &gix::Repository,
     base: &CommitId,
     head: &CommitId,

@@ -1,6 +1,8 @@
 //! Names of branches, and reading and writing refs in process.
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::io;
 
 use gix::ObjectId;
 use gix::refs::transaction::{Change, LogChange, PreviousValue, RefEdit};
@@ -122,7 +124,12 @@ fn collect(
         .prefixed(folder)
         .map_err(GitError::library("list the refs"))?;
     for found in refs {
-        let mut found = found.map_err(GitError::library("list the refs"))?;
+        let mut found = match found {
+            Ok(found) => found,
+            // Others delete branches while these are listed.
+            Err(error) if is_gone(&error) => continue,
+            Err(error) => return Err(GitError::library("list the refs")(error)),
+        };
         let name = found.name().as_bstr().to_string();
         // A ref that leads nowhere (a deleted target, a broken file) is no branch.
         if let (Some(name), Ok(id)) = (name.strip_prefix(folder), found.peel_to_id()) {
@@ -130,6 +137,12 @@ fn collect(
         }
     }
     Ok(())
+}
+
+/// Whether a file was not there any more when it was to be read.
+fn is_gone(error: &(dyn Error + 'static)) -> bool {
+    let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    error.downcast_ref().is_some_and(missing) || error.source().is_some_and(is_gone)
 }
 
 /// Sets a ref, provided that it still is `old` (`None`: that it does not exist).

@@ -5,7 +5,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod comparing;
 mod fixture;
+mod forwarding;
 mod merging;
 mod opening;
 mod pooling;

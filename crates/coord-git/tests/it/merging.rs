@@ -46,7 +46,7 @@ fn forked(site: &Site) -> CommitId {
 
 fn merged(report: MergeReport) -> CommitId {
     match report {
-        MergeReport::Merged { commit } => commit,
+        MergeReport::Merged { commit, .. } => commit,
         other => panic!("{other:?}"),
     }
 }

@@ -50,7 +50,7 @@ pub enum AssignmentState {
     Done,
     /// The worker ended otherwise, or could not be started.
     Failed,
-    /// A person stopped it.
+    /// A person stopped it, or another coordinator had claimed its issue first.
     Cancelled,
     /// Its agent says that it never heard of it, after having accepted it.
     Lost,
@@ -126,7 +126,8 @@ pub enum WorkerResult {
     Done,
     /// Anything else, with the class of the failure.
     Failed(FailureClass),
-    /// A person stopped it. Nothing was published.
+    /// A person stopped it, or another coordinator had claimed its issue first. Nothing was
+    /// published.
     Cancelled,
 }
 
@@ -242,6 +243,12 @@ pub struct Assignment {
     pub branch: String,
     /// Overlaps and upstream work were waived by a person.
     pub waived: Waivers,
+    /// Claims of other coordinators up to this comment id were set aside by a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims_above: Option<u64>,
+    /// What its dispatch does about stale checkouts.
+    #[serde(default)]
+    pub freshness: FreshnessRule,
     /// Where it stands.
     pub state: AssignmentState,
     /// When it was requested.
@@ -273,6 +280,26 @@ pub struct Waivers {
     pub ignore_deps: bool,
     /// Dispatch although the forge could not be asked for existing branches.
     pub accept_unknown: bool,
+    /// Dispatch although the author of the issue is not trusted.
+    #[serde(default)]
+    pub trust: bool,
+    /// Dispatch although another coordinator has claimed the issue.
+    #[serde(default)]
+    pub take_over: bool,
+}
+
+/// What a dispatch does about checkouts on its machine that are behind their forge: its own
+/// repository's and those that it depends on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FreshnessRule {
+    /// Say in the briefing what is stale.
+    #[default]
+    Tell,
+    /// Have the agent fast-forward what is stale and clean; say what is left.
+    Pull,
+    /// Do not look.
+    Skip,
 }
 
 /// What an ended assignment left to be tested and merged.

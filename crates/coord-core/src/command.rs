@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{
-    AssignmentKind, FileScope, Goal, MergeMethod, TestResult, Waivers, WorkerEnd,
+    AssignmentKind, FileScope, FreshnessRule, Goal, MergeMethod, TestResult, Waivers, WorkerEnd,
 };
-use crate::effect::{EffectRequest, Outcome};
+use crate::effect::{EffectRequest, ForeignClaim, Outcome};
 use crate::event::BoardEvent;
 use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, RepoName, Timestamp};
 use crate::issue::Issue;
@@ -105,6 +105,8 @@ pub struct AssignRequest {
     pub waivers: Waivers,
     /// How far the coordinator takes it.
     pub goal: Goal,
+    /// What its dispatch does about stale checkouts.
+    pub freshness: FreshnessRule,
 }
 
 /// What to do with an assignment that cannot start now but could later.
@@ -117,17 +119,34 @@ pub enum WhenBlocked {
     Wait,
 }
 
-/// What the forge says about branches `issue-N-*`.
+/// What the forge says about existing work on an issue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClaimEvidence {
-    /// The branches on the forge whose work is not merged and whose pull request is not closed.
-    Branches(Vec<String>),
+    /// The forge answered.
+    Known {
+        /// The branches `issue-N-*` on the forge whose work is not merged and whose pull request
+        /// is not closed.
+        branches: Vec<String>,
+        /// The live claims of other coordinators, the earliest first.
+        claims: Vec<ForeignClaim>,
+    },
     /// The forge could not be asked.
     Unknown {
         /// Why, for people.
         error: String,
     },
+}
+
+impl ClaimEvidence {
+    /// Branches alone.
+    #[must_use]
+    pub const fn branches(branches: Vec<String>) -> Self {
+        Self::Known {
+            branches,
+            claims: Vec::new(),
+        }
+    }
 }
 
 /// An agent's word about one of its assignments.
@@ -240,6 +259,8 @@ pub enum Rule {
     UnknownAssignment,
     /// The issue is closed.
     IssueClosed,
+    /// The author of the issue is not trusted.
+    Untrusted,
     /// Somebody already works on the issue.
     Claimed,
     /// The forge could not be asked whether somebody already works on the issue.

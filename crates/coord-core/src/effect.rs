@@ -1,8 +1,10 @@
 //! What the shell has to do, as data, and what came of it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use crate::assignment::{FileScope, MergeMethod, TestResult};
+use crate::assignment::{FileScope, FreshnessRule, MergeMethod, TestResult};
 use crate::failure::FailureClass;
 use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, Timestamp};
 
@@ -23,6 +25,23 @@ pub struct EffectRequest {
 pub enum Effect {
     /// Hand the assignment to its agent.
     Dispatch(Box<DispatchSpec>),
+    /// Claim the issue on a forge that others use too: post the comment, which carries the claim,
+    /// and see whether an earlier one stands. Of live claims the lowest comment id wins.
+    Claim {
+        /// The briefing comment: its marker is the claim.
+        comment: CommentSpec,
+        /// Claims up to this comment id were set aside by a person.
+        above: Option<u64>,
+    },
+    /// Take the claim of an assignment back.
+    ReleaseClaim {
+        /// The claimed issue.
+        issue: IssueRef,
+        /// The assignment that claimed it.
+        id: AssignmentId,
+        /// Where it was to run.
+        machine: MachineName,
+    },
     /// Ask the agent to stop the worker.
     Cancel {
         /// The agent to ask.
@@ -93,6 +112,34 @@ pub struct DispatchSpec {
     pub model: Option<String>,
     /// US dollars that the worker may use.
     pub max_budget_usd: Option<f64>,
+    /// What to do about checkouts that are behind their forge.
+    #[serde(default)]
+    pub freshness: FreshnessRule,
+}
+
+/// A claim on an issue by an assignment that is on nobody's board here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignClaim {
+    /// The comment that carries it.
+    pub comment: u64,
+    /// Whose comment that is.
+    pub author: String,
+    /// The assignment of the other coordinator.
+    pub assignment: AssignmentId,
+    /// Where it runs, as that coordinator names its machines.
+    pub machine: MachineName,
+    /// When it was posted.
+    pub at: Timestamp,
+}
+
+impl fmt::Display for ForeignClaim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "assignment {} of another coordinator on {} (comment {} by {})",
+            self.assignment, self.machine, self.comment, self.author
+        )
+    }
 }
 
 /// What a comment is about: the `event` of its marker.
@@ -109,16 +156,19 @@ pub enum CommentEvent {
     Stuck,
     /// The work is in the base branch.
     Merge,
+    /// The claim that the comment carried is taken back.
+    Withdrawn,
 }
 
 impl CommentEvent {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Briefing,
         Self::Completion,
         Self::Failure,
         Self::Stuck,
         Self::Merge,
+        Self::Withdrawn,
     ];
 
     /// The word in the marker.
@@ -130,6 +180,7 @@ impl CommentEvent {
             Self::Failure => "failure",
             Self::Stuck => "stuck",
             Self::Merge => "merge",
+            Self::Withdrawn => "withdrawn",
         }
     }
 }
@@ -157,6 +208,15 @@ pub struct CommentSpec {
 pub enum Outcome {
     /// The agent has the assignment and answers for it from now on.
     Dispatched,
+    /// The claim stands, and no earlier one does.
+    Claimed,
+    /// Somebody else had claimed the issue before; the claim is taken back.
+    ClaimLost {
+        /// Who; `None` when that claim is gone in the meantime.
+        to: Option<ForeignClaim>,
+    },
+    /// No claim of the assignment stands any more.
+    ClaimReleased,
     /// The agent was asked to stop the worker, or no longer has one.
     CancelDelivered,
     /// The comment is there.

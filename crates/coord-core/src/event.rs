@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::assignment::{Assignment, MergeMethod, TestVerdict, WorkerEnd};
 use crate::command::Refusal;
-use crate::effect::Outcome;
+use crate::effect::{ForeignClaim, Outcome};
 use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, Timestamp};
 
 /// The version of the event bodies that this build writes.
@@ -30,6 +30,18 @@ pub enum BoardEvent {
     AssignmentRequested {
         /// The assignment as it was requested, or as it was waiting.
         assignment: Box<Assignment>,
+    },
+    /// Its claim on the issue stands on the forge.
+    ClaimWon {
+        /// The assignment.
+        id: AssignmentId,
+    },
+    /// Another coordinator had claimed the issue before.
+    ClaimLost {
+        /// The assignment.
+        id: AssignmentId,
+        /// Who, where that claim still stood.
+        to: Option<ForeignClaim>,
     },
     /// The agent has accepted it.
     AssignmentAccepted {
@@ -190,7 +202,9 @@ impl BoardEvent {
             Self::AssignmentWaits { assignment, .. } | Self::AssignmentRequested { assignment } => {
                 Some(&assignment.id)
             }
-            Self::AssignmentAccepted { id }
+            Self::ClaimWon { id }
+            | Self::ClaimLost { id, .. }
+            | Self::AssignmentAccepted { id }
             | Self::WorkerStarted { id, .. }
             | Self::FilesObserved { id, .. }
             | Self::OverlapObserved { id, .. }

@@ -27,6 +27,13 @@ pub struct Issue {
     pub state: IssueState,
     /// The account that opened it.
     pub author: String,
+    /// Whether its author may tell the coordinator what to do: issues of others are shown and
+    /// never dispatched by themselves.
+    pub trusted: bool,
+    /// The milestone that it belongs to, where the forge has such.
+    pub milestone: Option<String>,
+    /// The accounts that it is assigned to.
+    pub assignees: Vec<String>,
 }
 
 /// The branch of an assignment for issue `number`: `issue-{N}-{slug}`.

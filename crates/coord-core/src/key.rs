@@ -9,6 +9,10 @@ use crate::ids::{AssignmentId, CommitId, EffectKey};
 /// Which kind of effect a key is for: its first word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EffectKind {
+    /// [`crate::effect::Effect::Claim`].
+    Claim,
+    /// [`crate::effect::Effect::ReleaseClaim`].
+    Release,
     /// [`crate::effect::Effect::Dispatch`].
     Dispatch,
     /// [`crate::effect::Effect::Cancel`].
@@ -24,7 +28,9 @@ pub enum EffectKind {
 }
 
 impl EffectKind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
+        Self::Claim,
+        Self::Release,
         Self::Dispatch,
         Self::Cancel,
         Self::Comment,
@@ -37,6 +43,8 @@ impl EffectKind {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Claim => "claim",
+            Self::Release => "release",
             Self::Dispatch => "dispatch",
             Self::Cancel => "cancel",
             Self::Comment => "comment",
@@ -56,6 +64,16 @@ impl EffectKind {
     fn key(self, rest: impl std::fmt::Display) -> EffectKey {
         EffectKey::new(format!("{}:{rest}", self.as_str()))
     }
+}
+
+/// `claim:ID`: an issue is claimed once for each assignment.
+pub(crate) fn claim(id: &AssignmentId) -> EffectKey {
+    EffectKind::Claim.key(id)
+}
+
+/// `release:ID:SEQ`: a claim that was still on its way may have to be taken back again.
+pub(crate) fn release(id: &AssignmentId, seq: u64) -> EffectKey {
+    EffectKind::Release.key(format_args!("{id}:{seq}"))
 }
 
 /// `dispatch:ID`: an assignment is dispatched once.

@@ -37,6 +37,10 @@ pub struct RepoPolicy {
     pub depends_on: Vec<RepoName>,
     /// The branch that work is merged into; `None`: whatever the repository says.
     pub default_branch: Option<String>,
+    /// Whether coordinators without this board work on it too: an issue is then claimed on its
+    /// forge before a worker is started.
+    #[serde(default)]
+    pub shared: bool,
 }
 
 /// What decisions need to know of a machine.

@@ -118,6 +118,10 @@ fn waiting(board: &Board, policy: &Policy, it: &Assignment, now: Timestamp) -> E
 }
 
 fn requested(board: &Board, it: &Assignment, now: Timestamp) -> Explanation {
+    if board.has_open(&it.id, EffectKind::Claim) {
+        let sentence = format!("assignment {} claims the issue on its forge", it.id);
+        return (sentence, Some(WaitsFor::Forge));
+    }
     let machine = it.machine.clone();
     let facts = board.machines.get(&machine);
     let sentence = if facts.is_some_and(|facts| facts.silent_since.is_some()) {

@@ -14,7 +14,10 @@ impl Board {
         self.seq = recorded.seq;
         let at = recorded.at;
         match &recorded.event {
-            BoardEvent::Refused { .. } | BoardEvent::IssueClosed { .. } => {}
+            BoardEvent::Refused { .. }
+            | BoardEvent::IssueClosed { .. }
+            | BoardEvent::ClaimWon { .. }
+            | BoardEvent::ClaimLost { .. } => {}
             BoardEvent::AssignmentWaits { assignment, .. } => {
                 self.put(assignment, AssignmentState::Waiting);
             }

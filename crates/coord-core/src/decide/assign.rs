@@ -6,6 +6,7 @@ use super::draft::Draft;
 use super::promote;
 use crate::assignment::{Assignment, AssignmentState};
 use crate::command::{AssignRequest, ClaimEvidence, Refusal, Rule, WhenBlocked};
+use crate::effect::ForeignClaim;
 use crate::event::BoardEvent;
 use crate::ids::{IssueRef, MachineName};
 use crate::issue::{IssueState, branch_name};
@@ -23,8 +24,9 @@ pub(super) fn assign(draft: &mut Draft<'_>, request: &AssignRequest) -> Result<(
     }
     let machine = machine(draft, request, &issue)?;
     open(request, &issue)?;
+    trusted(request, &issue)?;
     unclaimed(draft, &issue)?;
-    no_foreign_branch(draft, request, &issue)?;
+    no_foreign_work(draft, request, &issue)?;
 
     let assignment = assignment(draft, request, issue, machine);
     match obstacle(draft.board(), draft.policy, &assignment, draft.now) {
@@ -90,6 +92,18 @@ fn open(request: &AssignRequest, issue: &IssueRef) -> Result<(), Refusal> {
     }
 }
 
+fn trusted(request: &AssignRequest, issue: &IssueRef) -> Result<(), Refusal> {
+    if request.issue.trusted || request.waivers.trust {
+        return Ok(());
+    }
+    let why = format!(
+        "{issue} was opened by {}, whom `trust` does not name",
+        request.issue.author
+    );
+    let refusal = Refusal::new(Rule::Untrusted, why).of_issue(issue);
+    Err(refusal.hint("read it, then pass --trust; or add the author to `trust.users`"))
+}
+
 fn unclaimed(draft: &Draft<'_>, issue: &IssueRef) -> Result<(), Refusal> {
     let claim = draft.board().of_issue(issue).find(|it| it.claims_issue());
     let Some(first) = claim else {
@@ -116,7 +130,7 @@ fn unclaimed(draft: &Draft<'_>, issue: &IssueRef) -> Result<(), Refusal> {
         .hint(hint))
 }
 
-fn no_foreign_branch(
+fn no_foreign_work(
     draft: &Draft<'_>,
     request: &AssignRequest,
     issue: &IssueRef,
@@ -128,23 +142,41 @@ fn no_foreign_branch(
             let refusal = Refusal::new(Rule::ClaimUnknown, why).of_issue(issue);
             Err(refusal.hint("try again, or pass --accept-unknown when nobody does"))
         }
-        ClaimEvidence::Branches(branches) => {
-            let ours: BTreeSet<&str> = draft
-                .board()
-                .of_issue(issue)
-                .flat_map(branches_of)
-                .collect();
-            match branches.iter().find(|name| !ours.contains(name.as_str())) {
-                None => Ok(()),
-                Some(foreign) => {
-                    let why =
-                        format!("{issue} is claimed by the branch {foreign}, which is not ours");
-                    let refusal = Refusal::new(Rule::Claimed, why).of_issue(issue);
-                    Err(refusal.hint("merge or delete the branch first"))
-                }
+        ClaimEvidence::Known { branches, claims } => {
+            no_foreign_branch(draft, branches, issue)?;
+            match claims.first() {
+                Some(claim) if !request.waivers.take_over => Err(claimed_by(claim, issue)),
+                Some(_) | None => Ok(()),
             }
         }
     }
+}
+
+fn no_foreign_branch(
+    draft: &Draft<'_>,
+    branches: &[String],
+    issue: &IssueRef,
+) -> Result<(), Refusal> {
+    let ours: BTreeSet<&str> = draft
+        .board()
+        .of_issue(issue)
+        .flat_map(branches_of)
+        .collect();
+    match branches.iter().find(|name| !ours.contains(name.as_str())) {
+        None => Ok(()),
+        Some(foreign) => {
+            let why = format!("{issue} is claimed by the branch {foreign}, which is not ours");
+            let refusal = Refusal::new(Rule::Claimed, why).of_issue(issue);
+            Err(refusal.hint("merge or delete the branch first"))
+        }
+    }
+}
+
+fn claimed_by(claim: &ForeignClaim, issue: &IssueRef) -> Refusal {
+    let why = format!("{issue} is claimed by {claim}");
+    Refusal::new(Rule::Claimed, why)
+        .of_issue(issue)
+        .hint("if that coordinator is gone for good, pass --take-over")
 }
 
 /// The branch that it was given, and the one that its agent says it used.
@@ -180,6 +212,8 @@ fn assignment(
         branch: branch_name(issue.number, &wanted.title),
         issue,
         waived: request.waivers,
+        claims_above: set_aside(request),
+        freshness: request.freshness,
         state: AssignmentState::Waiting,
         requested_at: draft.now,
         started_at: None,
@@ -190,5 +224,15 @@ fn assignment(
         test_runs: 0,
         verdict: None,
         merge: None,
+    }
+}
+
+/// The last of the foreign claims that a person takes over.
+fn set_aside(request: &AssignRequest) -> Option<u64> {
+    match &request.evidence {
+        ClaimEvidence::Known { claims, .. } if request.waivers.take_over => {
+            claims.iter().map(|claim| claim.comment).max()
+        }
+        ClaimEvidence::Known { .. } | ClaimEvidence::Unknown { .. } => None,
     }
 }

@@ -7,7 +7,7 @@ use crate::board::Board;
 use crate::command::{Decision, Refusal, Rule};
 use crate::effect::{CommentSpec, Effect, EffectRequest, Outcome};
 use crate::event::{BoardEvent, Recorded};
-use crate::ids::{AssignmentId, EffectKey, Timestamp};
+use crate::ids::{AssignmentId, EffectKey, RepoName, Timestamp};
 use crate::key::{self, EffectKind};
 use crate::policy::Policy;
 
@@ -43,6 +43,12 @@ impl<'a> Draft<'a> {
                 .of_assignment(id)
                 .hint("`coord status` lists the ids, `coord history` the finished ones")
         })
+    }
+
+    /// Whether coordinators without this board work on the repository too.
+    pub(super) fn is_shared(&self, repo: &RepoName) -> bool {
+        let policy = self.policy.repos.get(repo);
+        policy.is_some_and(|repo| repo.shared)
     }
 
     /// Records an event, which holds from here on.
@@ -99,6 +105,22 @@ impl<'a> Draft<'a> {
             id: id.clone(),
         };
         self.enqueue(key, id, effect);
+    }
+
+    /// Takes the claim of an assignment back, where it may have made one.
+    pub(super) fn release_claim(&mut self, id: &AssignmentId) {
+        let Some(it) = self.board.assignments.get(id) else {
+            return;
+        };
+        if !self.is_shared(&it.issue.repo) {
+            return;
+        }
+        let effect = Effect::ReleaseClaim {
+            issue: it.issue.clone(),
+            id: id.clone(),
+            machine: it.machine.clone(),
+        };
+        self.enqueue(key::release(id, self.board.seq), id, effect);
     }
 
     /// Settles the open effects of one kind because of something that says more than their outcome.

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::test;
-use crate::assignment::{Goal, WorkerEnd, WorkerResult};
+use crate::assignment::{AssignmentState, Goal, WorkerEnd, WorkerResult};
 use crate::comment;
 use crate::event::BoardEvent;
 use crate::ids::{AssignmentId, Timestamp};
@@ -22,8 +22,12 @@ pub(super) fn end(draft: &mut Draft<'_>, id: &AssignmentId, at: Timestamp, end: 
         .as_ref()
         .and_then(|end| comment::end(assignment, end));
     let goes_on = assignment.is_automated(Goal::Tested);
+    let taken_back = assignment.state == AssignmentState::Cancelled;
     if let Some(comment) = comment {
         draft.post(comment);
+    }
+    if taken_back {
+        draft.release_claim(id);
     }
     if goes_on {
         test::start(draft, id);

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::end::end_unreported;
-use super::{merge, report, test};
+use super::{merge, promote, report, test};
 use crate::assignment::{Assignment, AssignmentState, WorkerResult};
 use crate::effect::Outcome;
 use crate::event::BoardEvent;
@@ -19,12 +19,65 @@ pub(super) fn settle(draft: &mut Draft<'_>, key: &EffectKey, outcome: &Outcome) 
         outcome: outcome.clone(),
     });
     match EffectKind::of(key) {
+        Some(EffectKind::Claim) => claimed(draft, &id, outcome),
         Some(EffectKind::Dispatch) => dispatch(draft, &id, outcome),
         Some(EffectKind::Cancel) => cancel(draft, &id, outcome),
         Some(EffectKind::Test) => tested(draft, &id, outcome),
         Some(EffectKind::Merge) => merged(draft, &id, outcome),
         Some(EffectKind::Close) => closed(draft, &id, outcome),
-        Some(EffectKind::Comment) | None => {}
+        Some(EffectKind::Comment | EffectKind::Release) | None => {}
+    }
+}
+
+/// An assignment that ended while its claim was on the way has taken it back already, or does now.
+fn claimed(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
+    let Some(assignment) = draft.board().assignments.get(id) else {
+        return;
+    };
+    if assignment.state != AssignmentState::Requested {
+        if *outcome == Outcome::Claimed {
+            draft.release_claim(id);
+        }
+        return;
+    }
+    match outcome {
+        // Whoever carries out a claim gives it up once a person has asked for the stop. What an
+        // earlier try has posted is taken back with the end.
+        Outcome::Claimed | Outcome::Failed { .. } if assignment.stop_requested => {
+            let why = Some("stopped before it started".to_owned());
+            end_unreported(draft, id, WorkerResult::Cancelled, why);
+        }
+        Outcome::Claimed => {
+            draft.emit(BoardEvent::ClaimWon { id: id.clone() });
+            promote::dispatch(draft, id);
+        }
+        Outcome::ClaimLost { to } => {
+            let why = to.as_ref().map_or_else(
+                || "another coordinator had claimed the issue".to_owned(),
+                |claim| format!("claimed before by {claim}"),
+            );
+            draft.emit(BoardEvent::ClaimLost {
+                id: id.clone(),
+                to: to.clone(),
+            });
+            end_unreported(draft, id, WorkerResult::Cancelled, Some(why));
+        }
+        Outcome::Failed { class, error } => {
+            let failed = WorkerResult::Failed(*class);
+            end_unreported(draft, id, failed, Some(error.clone()));
+        }
+        Outcome::Dispatched
+        | Outcome::ClaimReleased
+        | Outcome::CancelDelivered
+        | Outcome::CommentPosted
+        | Outcome::Tested { .. }
+        | Outcome::Merged { .. }
+        | Outcome::MergeConflict { .. }
+        | Outcome::MergeRefused { .. }
+        | Outcome::IssueClosed => {
+            let failed = WorkerResult::Failed(FailureClass::Configuration);
+            end_unreported(draft, id, failed, Some(mismatch(outcome)));
+        }
     }
 }
 
@@ -44,7 +97,10 @@ fn dispatch(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
             let failed = WorkerResult::Failed(*class);
             end_unreported(draft, id, failed, Some(error.clone()));
         }
-        Outcome::CancelDelivered
+        Outcome::Claimed
+        | Outcome::ClaimLost { .. }
+        | Outcome::ClaimReleased
+        | Outcome::CancelDelivered
         | Outcome::CommentPosted
         | Outcome::Tested { .. }
         | Outcome::Merged { .. }
@@ -60,6 +116,10 @@ fn dispatch(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
 /// The agent of a worker that runs reports its end itself; nobody reports what never began.
 fn cancel(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
     let state = draft.board().assignments.get(id).map(|it| it.state);
+    // A claim on its way to the forge ends it with its own outcome, which may have to be undone.
+    if draft.board().has_open(id, EffectKind::Claim) {
+        return;
+    }
     if *outcome == Outcome::CancelDelivered && state == Some(AssignmentState::Requested) {
         draft.settle_open(id, EffectKind::Dispatch, outcome);
         let why = Some("stopped before it started".to_owned());
@@ -93,6 +153,9 @@ fn merged(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
             draft.emit(BoardEvent::MergeRefused { id, reason });
         }
         Outcome::Dispatched
+        | Outcome::Claimed
+        | Outcome::ClaimLost { .. }
+        | Outcome::ClaimReleased
         | Outcome::CancelDelivered
         | Outcome::CommentPosted
         | Outcome::Tested { .. }

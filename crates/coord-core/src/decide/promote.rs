@@ -73,19 +73,41 @@ fn start_waiting(draft: &mut Draft<'_>) {
     }
 }
 
-/// Claims slot and files for an assignment and has it dispatched.
+/// Claims slot and files for an assignment and has it dispatched; where others work too, once the
+/// claim on the forge stands.
 pub(super) fn start(draft: &mut Draft<'_>, assignment: Assignment) {
-    let board = draft.board();
-    let not_before = placement::not_before(board, draft.policy, &assignment.machine, draft.now);
-    let spec = dispatch_spec(draft, &assignment);
     let briefing = comment::briefing(&assignment);
-    let id = assignment.id.clone();
+    let (id, above) = (assignment.id.clone(), assignment.claims_above);
+    let shared = draft.is_shared(&assignment.issue.repo);
+    let ready = (!shared).then(|| dispatch_spec(draft, &assignment));
     draft.emit(BoardEvent::AssignmentRequested {
         assignment: Box::new(assignment),
     });
+    match ready {
+        Some(spec) => {
+            enqueue_dispatch(draft, spec);
+            draft.post(briefing);
+        }
+        None => {
+            let comment = briefing;
+            draft.enqueue(key::claim(&id), &id, Effect::Claim { comment, above });
+        }
+    }
+}
+
+/// Has an assignment dispatched whose claim stands.
+pub(super) fn dispatch(draft: &mut Draft<'_>, id: &AssignmentId) {
+    if let Some(it) = draft.board().assignments.get(id) {
+        let spec = dispatch_spec(draft, it);
+        enqueue_dispatch(draft, spec);
+    }
+}
+
+fn enqueue_dispatch(draft: &mut Draft<'_>, spec: DispatchSpec) {
+    let not_before = placement::not_before(draft.board(), draft.policy, &spec.machine, draft.now);
+    let id = spec.id.clone();
     let effect = Effect::Dispatch(Box::new(spec));
     draft.enqueue_for(key::dispatch(&id), &id, effect, not_before);
-    draft.post(briefing);
 }
 
 fn dispatch_spec(draft: &Draft<'_>, it: &Assignment) -> DispatchSpec {
@@ -113,5 +135,6 @@ fn dispatch_spec(draft: &Draft<'_>, it: &Assignment) -> DispatchSpec {
         branch: it.branch.clone(),
         model: it.model.clone(),
         max_budget_usd: limits.into_iter().flatten().reduce(f64::min),
+        freshness: it.freshness,
     }
 }

@@ -30,7 +30,8 @@ pub(super) fn hear(
     else {
         return;
     };
-    let at_work = assignment.state.takes_slot();
+    // While the issue is being claimed nobody has been asked to work on it.
+    let at_work = assignment.state.takes_slot() && !board.has_open(id, EffectKind::Claim);
     match report {
         AgentReport::RateLimited { resets_at } => limited(draft, machine, *resets_at),
         AgentReport::Started { at, .. } if at_work => started(draft, id, *at),

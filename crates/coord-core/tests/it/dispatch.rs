@@ -143,7 +143,7 @@ fn an_issue_whose_worker_failed_is_free_again() {
     assert_eq!(world.get(1).state, AssignmentState::Failed);
 
     let mut again = request(2, "lib", 1, &[]);
-    again.evidence = ClaimEvidence::Branches(vec!["issue-1-do-thing-1".into()]);
+    again.evidence = ClaimEvidence::branches(vec!["issue-1-do-thing-1".into()]);
     world.assigned(again);
 }
 
@@ -155,7 +155,7 @@ fn the_forge_knows_of_others() {
         request.evidence = evidence;
         request
     };
-    let theirs = ClaimEvidence::Branches(vec!["issue-1-theirs".into()]);
+    let theirs = ClaimEvidence::branches(vec!["issue-1-theirs".into()]);
     insta::assert_snapshot!(world.refused(with(theirs), Rule::Claimed), @"lib#1 is claimed by the branch issue-1-theirs, which is not ours (merge or delete the branch first)");
 
     let unknown = ClaimEvidence::Unknown {

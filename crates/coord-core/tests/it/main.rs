@@ -6,6 +6,7 @@
 )]
 
 mod board;
+mod claims;
 mod dispatch;
 mod merging;
 mod reports;

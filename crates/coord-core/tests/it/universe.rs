@@ -9,7 +9,7 @@ use coord_core::assignment::{
 use coord_core::command::{AgentReport, ClaimEvidence, WhenBlocked};
 use coord_core::effect::{Effect, Outcome};
 use coord_core::failure::FailureClass;
-use coord_core::ids::{AssignmentId, CommitId, EffectKey, MachineName};
+use coord_core::ids::{AssignmentId, CommitId, EffectKey, MachineName, RepoName};
 use coord_core::key::EffectKind;
 use coord_core::scope::Glob;
 use coord_core::{Board, BoardEvent, Command, Recorded, why};
@@ -142,6 +142,8 @@ fn step() -> impl Strategy<Value = Step> {
 fn good(effect: &Effect) -> Outcome {
     let note = String::new();
     match effect {
+        Effect::Claim { .. } => Outcome::Claimed,
+        Effect::ReleaseClaim { .. } => Outcome::ClaimReleased,
         Effect::Dispatch(_) => Outcome::Dispatched,
         Effect::Cancel { .. } => Outcome::CancelDelivered,
         Effect::PostComment(_) => Outcome::CommentPosted,
@@ -168,8 +170,10 @@ fn bad(effect: &Effect) -> Outcome {
             base: head.clone(),
             paths: vec!["src/lib.rs".into()],
         },
+        Effect::Claim { .. } => Outcome::ClaimLost { to: None },
         Effect::Dispatch(_)
         | Effect::Cancel { .. }
+        | Effect::ReleaseClaim { .. }
         | Effect::PostComment(_)
         | Effect::CloseIssue { .. } => Outcome::Failed {
             class: FailureClass::Configuration,
@@ -216,8 +220,9 @@ struct Universe {
 }
 
 impl Universe {
-    fn new() -> Self {
+    fn new(shared: bool) -> Self {
         let mut world = World::new();
+        share(&mut world, shared);
         world.policy.budgets.issue_usd = Some(0.3);
         world.policy.budgets.day_usd = Some(1.0);
         Self { world, assigned: 0 }
@@ -250,7 +255,7 @@ impl Universe {
                     request.when_blocked = WhenBlocked::Wait;
                 }
                 if *foreign {
-                    request.evidence = ClaimEvidence::Branches(vec!["issue-1-theirs".into()]);
+                    request.evidence = ClaimEvidence::branches(vec!["issue-1-theirs".into()]);
                 }
                 Command::Assign(Box::new(request))
             }
@@ -346,6 +351,13 @@ impl Universe {
     }
 }
 
+/// Other coordinators work on `app` too.
+fn share(world: &mut World, shared: bool) {
+    if let Some(app) = world.policy.repos.get_mut(&RepoName::from("app")) {
+        app.shared = shared;
+    }
+}
+
 fn overlap(one: &Assignment, other: &Assignment) -> bool {
     let globs = |it: &Assignment| -> Vec<Glob> {
         it.scope
@@ -400,7 +412,10 @@ fn holds(world: &World) {
             }
         }
         let requested = one.state == AssignmentState::Requested;
-        assert_eq!(requested, open(&one.id, EffectKind::Dispatch), "{one:?}");
+        let on_its_way = open(&one.id, EffectKind::Dispatch) || open(&one.id, EffectKind::Claim);
+        assert_eq!(requested, on_its_way, "{one:?}");
+        let both = open(&one.id, EffectKind::Dispatch) && open(&one.id, EffectKind::Claim);
+        assert!(!both, "dispatched before its claim stands: {one:?}");
         let merging = one
             .merge
             .as_ref()
@@ -489,8 +504,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_history_keeps_the_rules(steps in proptest::collection::vec(step(), 1..80)) {
-        let mut universe = Universe::new();
+    fn any_history_keeps_the_rules(
+        steps in proptest::collection::vec(step(), 1..80),
+        shared: bool,
+    ) {
+        let mut universe = Universe::new(shared);
         for step in &steps {
             universe.take(step);
         }
@@ -501,8 +519,10 @@ proptest! {
     fn with_a_fair_shell_everything_is_merged(
         requests in proptest::collection::vec((0u64..6, select(&SCOPES[..])), 1..7),
         choices in proptest::collection::vec(0usize..100, 200),
+        shared: bool,
     ) {
         let mut world = World::new();
+        share(&mut world, shared);
         let mut issues = BTreeSet::new();
         for (n, (issue, files)) in (1..).zip(requests) {
             if issues.insert(issue) {

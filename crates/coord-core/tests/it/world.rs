@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coord_core::assignment::{
-    Assignment, AssignmentKind, FileScope, Goal, MergeMethod, TestResult, Waivers, WorkerEnd,
-    WorkerResult,
+    Assignment, AssignmentKind, FileScope, FreshnessRule, Goal, MergeMethod, TestResult, Waivers,
+    WorkerEnd, WorkerResult,
 };
 use coord_core::command::{AgentReport, AssignRequest, ClaimEvidence, Rule, WhenBlocked};
 use coord_core::effect::{CommentEvent, Effect, EffectRequest, Outcome};
@@ -36,6 +36,7 @@ pub(crate) fn policy() -> Policy {
             .map(|name| RepoName::from(*name))
             .collect(),
         default_branch: None,
+        shared: false,
     };
     let machine = |max_workers| MachinePolicy {
         capabilities: Vec::new(),
@@ -83,6 +84,9 @@ pub(crate) fn request(n: u64, repo: &str, number: u64, files: &[&str]) -> Assign
             labels: Vec::new(),
             state: IssueState::Open,
             author: "somebody".into(),
+            trusted: true,
+            milestone: None,
+            assignees: Vec::new(),
         },
         model: None,
         briefing: None,
@@ -90,10 +94,11 @@ pub(crate) fn request(n: u64, repo: &str, number: u64, files: &[&str]) -> Assign
             allowed: files.iter().map(|glob| (*glob).to_owned()).collect(),
             forbidden: Vec::new(),
         },
-        evidence: ClaimEvidence::Branches(Vec::new()),
+        evidence: ClaimEvidence::branches(Vec::new()),
         when_blocked: WhenBlocked::Refuse,
         waivers: Waivers::default(),
         goal: Goal::Merged,
+        freshness: FreshnessRule::default(),
     }
 }
 

@@ -6,7 +6,11 @@ use coord_core::effect::CommentEvent;
 use coord_core::ids::{AssignmentId, CommitId, Timestamp};
 use coord_core::issue::Issue;
 
+use crate::change::{ChangedFile, Comparison};
+use crate::check::{Check, RequiredChecks};
 use crate::error::ForgeError;
+use crate::marks::marks;
+use crate::review::{NewReview, Review};
 
 /// The author of the coordinator's own comments on forges that have no accounts.
 pub const COORDINATOR: &str = "coord";
@@ -90,6 +94,19 @@ pub struct Pull {
     pub base: String,
     /// Where it stands.
     pub state: PullState,
+    /// Whether it would merge as things are now.
+    pub mergeable: Mergeable,
+}
+
+/// Whether a pull request would merge without a conflict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mergeable {
+    /// It would.
+    Yes,
+    /// It conflicts with its base.
+    No,
+    /// The forge has not found out, or was not asked: lists do not say it.
+    Unknown,
 }
 
 /// How a pull request is to be merged.
@@ -131,7 +148,7 @@ pub enum MergeOutcome {
 /// One repository on a forge.
 ///
 /// Every call may be repeated after an unknown outcome: what opens or merges finds what an earlier
-/// call has done; for comments see [`Forge::find_comment`].
+/// call has done; for comments see [`Forge::find_comment`], for reviews [`Forge::reviews`].
 #[async_trait]
 pub trait Forge: Send + Sync {
     /// Every open issue, by number. Pull requests are not issues.
@@ -140,15 +157,41 @@ pub trait Forge: Send + Sync {
     /// The issue, open or closed; `None` when there is none of that number.
     async fn issue(&self, number: u64) -> Result<Option<Issue>, ForgeError>;
 
-    /// Opens an issue. The one call whose repetition makes a second one.
+    /// Opens an issue. Called twice it opens two; one call opens one, whatever the network does.
     async fn create_issue(&self, new: NewIssue) -> Result<Issue, ForgeError>;
+
+    /// Puts `text` at the end of the issue's body, between markers that name `section`; what stood
+    /// between them is replaced. `section` is one word of `[a-z0-9-]`.
+    async fn write_section(&self, number: u64, section: &str, text: &str)
+    -> Result<(), ForgeError>;
 
     /// Closes the issue; closing a closed one changes nothing and is no error. `note` is posted as
     /// a comment when this call closes it.
     async fn close_issue(&self, number: u64, note: Option<&str>) -> Result<(), ForgeError>;
 
-    /// Every comment on the issue or pull request, the earliest first.
-    async fn comments(&self, number: u64) -> Result<Vec<Comment>, ForgeError>;
+    /// Gives the issue labels and takes others away; what is so already stays so.
+    async fn label_issue(
+        &self,
+        number: u64,
+        add: &[String],
+        remove: &[String],
+    ) -> Result<(), ForgeError>;
+
+    /// Every comment on the issue or pull request, the earliest first; with `since` only those
+    /// that were written or changed at that instant or later.
+    async fn comments(
+        &self,
+        number: u64,
+        since: Option<Timestamp>,
+    ) -> Result<Vec<Comment>, ForgeError>;
+
+    /// Comments of the whole repository, each with the number of its issue or pull request, the
+    /// latest change first: those that changed at `since` or later, and at most about `limit`.
+    async fn recent_comments(
+        &self,
+        since: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Comment)>, ForgeError>;
 
     /// The first trusted comment whose marker names this event of this assignment. To be asked
     /// before a comment is posted whose earlier attempt had an unknown outcome.
@@ -157,13 +200,30 @@ pub trait Forge: Send + Sync {
         number: u64,
         event: CommentEvent,
         assignment: &AssignmentId,
-    ) -> Result<Option<Comment>, ForgeError>;
+    ) -> Result<Option<Comment>, ForgeError> {
+        let comments = self.comments(number, None).await?;
+        Ok(comments
+            .into_iter()
+            .find(|comment| comment.trusted && marks(&comment.body, event, assignment)))
+    }
 
     /// Posts a comment as the coordinator; `body` holds its marker already.
     async fn create_comment(&self, number: u64, body: &str) -> Result<Comment, ForgeError>;
 
+    /// Replaces the text of a comment of the coordinator.
+    async fn edit_comment(&self, id: u64, body: &str) -> Result<(), ForgeError>;
+
+    /// The branch that work is merged into unless somebody says otherwise.
+    async fn default_branch(&self) -> Result<String, ForgeError>;
+
+    /// The tip of the branch, as the remote has it now; `None` when there is no such branch.
+    async fn branch_head(&self, branch: &str) -> Result<Option<CommitId>, ForgeError>;
+
     /// The branches whose names start with `prefix`, as the remote has them now, by name.
     async fn branches(&self, prefix: &str) -> Result<Vec<BranchRef>, ForgeError>;
+
+    /// How `head` stands to `base`; each is a branch or a commit.
+    async fn compare(&self, base: &str, head: &str) -> Result<Comparison, ForgeError>;
 
     /// The open pull request of the branch, else its latest one.
     async fn pull_for_branch(&self, branch: &str) -> Result<Option<Pull>, ForgeError>;
@@ -174,7 +234,30 @@ pub trait Forge: Send + Sync {
     /// The pull request; `None` when there is none of that number.
     async fn pull(&self, number: u64) -> Result<Option<Pull>, ForgeError>;
 
+    /// The files that the pull request changes, by path.
+    async fn pull_files(&self, number: u64) -> Result<Vec<ChangedFile>, ForgeError>;
+
+    /// The unified diff of the pull request against the point where it left its base.
+    async fn pull_diff(&self, number: u64) -> Result<String, ForgeError>;
+
     /// Merges the pull request, provided that its branch still points at the commit that was
     /// tested.
     async fn merge_pull(&self, number: u64, merge: &PullMerge) -> Result<MergeOutcome, ForgeError>;
+
+    /// Asks these accounts for a review; asking twice changes nothing.
+    async fn request_reviewers(&self, number: u64, accounts: &[String]) -> Result<(), ForgeError>;
+
+    /// Posts a review. Comments on lines that the diff does not have are refused: ask
+    /// [`lines_in_diff`](crate::lines_in_diff) first. Called twice it posts two: look for its
+    /// marker in [`Forge::reviews`] after an unknown outcome.
+    async fn create_review(&self, number: u64, review: &NewReview) -> Result<Review, ForgeError>;
+
+    /// Every review of the pull request, the earliest first.
+    async fn reviews(&self, number: u64) -> Result<Vec<Review>, ForgeError>;
+
+    /// What checks and commit statuses say of a commit, by name; the latest of each.
+    async fn checks(&self, commit: &CommitId) -> Result<Vec<Check>, ForgeError>;
+
+    /// The checks without which the forge merges nothing into `base`.
+    async fn required_checks(&self, base: &str) -> Result<RequiredChecks, ForgeError>;
 }

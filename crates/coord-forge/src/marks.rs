@@ -2,20 +2,22 @@
 
 use coord_core::effect::CommentEvent;
 use coord_core::ids::AssignmentId;
-use coord_core::marker;
+use coord_core::marker::{self, Marker};
 
 /// Whether `body`, a comment of a trusted author, is the one about this event of this assignment.
-///
-/// Only the last marker counts: the coordinator puts its own at the end, and what stands before it
-/// may quote an issue, whose author may have written anything.
 #[must_use]
 pub fn marks(body: &str, event: CommentEvent, assignment: &AssignmentId) -> bool {
-    let Some(start) = body.rfind("<!--") else {
-        return false;
-    };
-    marker::find_all(&body[start..])
-        .iter()
-        .any(|marker| marker.event == event && marker.assignment == *assignment)
+    last_marker(body)
+        .is_some_and(|marker| marker.event == event && marker.assignment == *assignment)
+}
+
+/// The marker of a comment.
+///
+/// Only the last one counts: the coordinator puts its own at the end, and what stands before it
+/// may quote an issue, whose author may have written anything.
+pub(crate) fn last_marker(body: &str) -> Option<Marker> {
+    let start = body.rfind("<!--")?;
+    marker::find_all(&body[start..]).into_iter().next()
 }
 
 #[cfg(test)]

@@ -55,3 +55,7 @@ pub(crate) fn not_found(kind: &str, repo: &RepoName, number: u64) -> ForgeError 
         what: format!("{kind} {repo}#{number}"),
     }
 }
+
+pub(crate) fn refused(reason: String) -> ForgeError {
+    ForgeError::Refused { reason, hint: None }
+}

@@ -4,17 +4,14 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use coord_core::effect::CommentEvent;
-use coord_core::ids::{AssignmentId, RepoName, Timestamp};
+use coord_core::ids::{CommitId, RepoName, Timestamp};
 use coord_core::issue::{Issue, IssueState};
 use coord_forge::{
-    BranchRef, COORDINATOR, Comment, Forge, ForgeError, MergeOutcome, NewIssue, NewPull, Pull,
-    PullMerge, PullState, marks,
+    BranchRef, COORDINATOR, ChangedFile, Check, Comment, Comparison, Forge, ForgeError,
+    MergeOutcome, NewIssue, NewPull, NewReview, Pull, PullMerge, RequiredChecks, Review,
+    with_section,
 };
-use coord_git::{MergeReport, MergeSpec};
-use coord_store::{
-    CommentRow, ForgeRows, MergedRow, NewCommentRow, NewIssueRow, NewPullRow, PullRow, Store,
-};
+use coord_store::{CommentRow, ForgeRows, NewCommentRow, NewIssueRow, NewPullRow, Store};
 
 use crate::checkout::Checkout;
 use crate::{failure, limits};
@@ -22,8 +19,8 @@ use crate::{failure, limits};
 /// The local forge of one repository: rows in the store, branches and merges in git.
 #[derive(Debug, Clone)]
 pub struct LocalForge {
-    rows: ForgeRows,
-    checkout: Checkout,
+    pub(crate) rows: ForgeRows,
+    pub(crate) checkout: Checkout,
     author: String,
 }
 
@@ -55,74 +52,8 @@ impl LocalForge {
         self.rows.issues(state).await.map_err(failure::of_store)
     }
 
-    const fn repo(&self) -> &RepoName {
+    pub(crate) const fn repo(&self) -> &RepoName {
         &self.checkout.repo
-    }
-
-    async fn complete(&self, row: PullRow) -> Result<Pull, ForgeError> {
-        let (head, state) = match row.merged {
-            Some(MergedRow { head, commit }) => (Some(head), PullState::Merged { commit }),
-            None => (self.checkout.known_tip(&row.branch).await?, PullState::Open),
-        };
-        Ok(Pull {
-            number: row.number,
-            title: row.title,
-            body: row.body,
-            branch: row.branch,
-            head,
-            base: row.base,
-            state,
-        })
-    }
-
-    async fn need_branch(&self, branch: &str) -> Result<(), ForgeError> {
-        match self.checkout.tip(branch).await? {
-            Some(_) => Ok(()),
-            None => Err(ForgeError::Refused {
-                reason: format!("there is no branch `{branch}` in `{}`", self.repo()),
-                hint: Some("push the branch first".to_owned()),
-            }),
-        }
-    }
-
-    /// Has git merge it. What an earlier call has merged before it could write that down, git
-    /// finds again.
-    async fn merge_open(
-        &self,
-        row: PullRow,
-        merge: &PullMerge,
-    ) -> Result<MergeOutcome, ForgeError> {
-        let spec = MergeSpec {
-            branch: row.branch.clone(),
-            head: merge.head.clone(),
-            base_branch: row.base,
-            method: merge.method,
-            message: merge.message.clone(),
-            assignment: merge.assignment.clone(),
-        };
-        match self.checkout.merge(spec).await? {
-            MergeReport::Merged { commit } | MergeReport::AlreadyMerged { commit } => {
-                let merged = MergedRow {
-                    head: merge.head.clone(),
-                    commit: commit.clone(),
-                };
-                self.rows
-                    .set_merged(row.number, merged)
-                    .await
-                    .map_err(failure::of_store)?;
-                Ok(MergeOutcome::Merged { commit })
-            }
-            MergeReport::Conflict { base, paths } => Ok(MergeOutcome::Conflict { base, paths }),
-            MergeReport::HeadMoved { actual } => Ok(MergeOutcome::Refused {
-                reason: format!(
-                    "the branch `{}` points at {} now, not at {}",
-                    row.branch,
-                    actual.short(),
-                    merge.head.short()
-                ),
-            }),
-            MergeReport::Refused { reason } => Ok(MergeOutcome::Refused { reason }),
-        }
     }
 }
 
@@ -150,6 +81,25 @@ impl Forge for LocalForge {
             .map_err(failure::of_store)
     }
 
+    async fn write_section(
+        &self,
+        number: u64,
+        section: &str,
+        text: &str,
+    ) -> Result<(), ForgeError> {
+        loop {
+            let issue = self.issue(number).await?;
+            let issue = issue.ok_or_else(|| failure::not_found("issue", self.repo(), number))?;
+            let body = with_section(&issue.body, section, text);
+            limits::check_body(&body)?;
+            // Whoever changed the body in between is not overwritten: look again.
+            let set = self.rows.set_body(number, issue.body, body).await;
+            if set.map_err(failure::of_store)? {
+                return Ok(());
+            }
+        }
+    }
+
     async fn close_issue(&self, number: u64, note: Option<&str>) -> Result<(), ForgeError> {
         note.map_or(Ok(()), limits::check_body)?;
         let note = note.map(|body| NewCommentRow {
@@ -164,24 +114,43 @@ impl Forge for LocalForge {
         }
     }
 
-    async fn comments(&self, number: u64) -> Result<Vec<Comment>, ForgeError> {
-        let rows = self.rows.comments(number).await;
+    async fn label_issue(
+        &self,
+        number: u64,
+        add: &[String],
+        remove: &[String],
+    ) -> Result<(), ForgeError> {
+        add.iter()
+            .try_for_each(|label| limits::check_label(label))?;
+        let found = self.rows.set_labels(number, add.to_vec(), remove.to_vec());
+        if found.await.map_err(failure::of_store)? {
+            Ok(())
+        } else {
+            Err(failure::not_found("issue", self.repo(), number))
+        }
+    }
+
+    async fn comments(
+        &self,
+        number: u64,
+        since: Option<Timestamp>,
+    ) -> Result<Vec<Comment>, ForgeError> {
+        let rows = self.rows.comments(number, since).await;
         match rows.map_err(failure::of_store)? {
             Some(rows) => Ok(rows.into_iter().map(comment).collect()),
             None => Err(failure::not_found("issue", self.repo(), number)),
         }
     }
 
-    async fn find_comment(
+    async fn recent_comments(
         &self,
-        number: u64,
-        event: CommentEvent,
-        assignment: &AssignmentId,
-    ) -> Result<Option<Comment>, ForgeError> {
-        let comments = self.comments(number).await?;
-        Ok(comments
-            .into_iter()
-            .find(|comment| comment.trusted && marks(&comment.body, event, assignment)))
+        since: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Comment)>, ForgeError> {
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        let rows = self.rows.recent_comments(since, limit).await;
+        let rows = rows.map_err(failure::of_store)?.into_iter();
+        Ok(rows.map(|(number, row)| (number, comment(row))).collect())
     }
 
     async fn create_comment(&self, number: u64, body: &str) -> Result<Comment, ForgeError> {
@@ -196,8 +165,39 @@ impl Forge for LocalForge {
             .ok_or_else(|| failure::not_found("issue", self.repo(), number))
     }
 
+    async fn edit_comment(&self, id: u64, body: &str) -> Result<(), ForgeError> {
+        limits::check_body(body)?;
+        let missing = || failure::not_found("comment", self.repo(), id);
+        let row = self.rows.comment(id).await.map_err(failure::of_store)?;
+        let row = row.ok_or_else(missing)?;
+        if row.author != COORDINATOR {
+            return Err(failure::refused(format!(
+                "comment {id} is by `{}`, not by the coordinator",
+                row.author
+            )));
+        }
+        let edited = self.rows.edit_comment(id, body.to_owned(), now()).await;
+        if edited.map_err(failure::of_store)? {
+            Ok(())
+        } else {
+            Err(missing())
+        }
+    }
+
+    async fn default_branch(&self) -> Result<String, ForgeError> {
+        self.checkout.default_branch().await
+    }
+
+    async fn branch_head(&self, branch: &str) -> Result<Option<CommitId>, ForgeError> {
+        self.checkout.fetched_tip(branch).await
+    }
+
     async fn branches(&self, prefix: &str) -> Result<Vec<BranchRef>, ForgeError> {
         self.checkout.branches(prefix).await
+    }
+
+    async fn compare(&self, base: &str, head: &str) -> Result<Comparison, ForgeError> {
+        self.checkout.compare(base, head).await
     }
 
     async fn pull_for_branch(&self, branch: &str) -> Result<Option<Pull>, ForgeError> {
@@ -225,29 +225,45 @@ impl Forge for LocalForge {
 
     async fn pull(&self, number: u64) -> Result<Option<Pull>, ForgeError> {
         match self.rows.pull(number).await.map_err(failure::of_store)? {
-            Some(row) => Ok(Some(self.complete(row).await?)),
+            Some(row) => Ok(Some(self.complete_with_mergeable(row).await?)),
             None => Ok(None),
         }
     }
 
+    async fn pull_files(&self, number: u64) -> Result<Vec<ChangedFile>, ForgeError> {
+        let span = self.span(&self.pull_row(number).await?).await?;
+        self.checkout.files(span).await
+    }
+
+    async fn pull_diff(&self, number: u64) -> Result<String, ForgeError> {
+        let span = self.span(&self.pull_row(number).await?).await?;
+        self.checkout.diff(span).await
+    }
+
     async fn merge_pull(&self, number: u64, merge: &PullMerge) -> Result<MergeOutcome, ForgeError> {
-        let row = self.rows.pull(number).await.map_err(failure::of_store)?;
-        let Some(row) = row else {
-            return Err(failure::not_found("pull request", self.repo(), number));
-        };
-        match &row.merged {
-            None => self.merge_open(row, merge).await,
-            Some(merged) if merged.head == merge.head => Ok(MergeOutcome::Merged {
-                commit: merged.commit.clone(),
-            }),
-            Some(merged) => Ok(MergeOutcome::Refused {
-                reason: format!(
-                    "pull request {number} was merged with {}, which is not {}",
-                    merged.head.short(),
-                    merge.head.short()
-                ),
-            }),
-        }
+        self.merge(self.pull_row(number).await?, merge).await
+    }
+
+    async fn request_reviewers(&self, _: u64, _: &[String]) -> Result<(), ForgeError> {
+        Err(failure::refused(
+            "the local forge has no reviewers".to_owned(),
+        ))
+    }
+
+    async fn create_review(&self, number: u64, review: &NewReview) -> Result<Review, ForgeError> {
+        self.review(number, review).await
+    }
+
+    async fn reviews(&self, number: u64) -> Result<Vec<Review>, ForgeError> {
+        self.reviews_of(number).await
+    }
+
+    async fn checks(&self, _: &CommitId) -> Result<Vec<Check>, ForgeError> {
+        Ok(Vec::new())
+    }
+
+    async fn required_checks(&self, _: &str) -> Result<RequiredChecks, ForgeError> {
+        Ok(RequiredChecks::Known(Vec::new()))
     }
 }
 
@@ -261,7 +277,7 @@ fn comment(row: CommentRow) -> Comment {
     }
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since_epoch = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -11,9 +11,11 @@ const BODY_BYTES: usize = 1 << 20;
 pub(crate) fn check_issue(new: &NewIssue) -> Result<(), ForgeError> {
     check_title(&new.title)?;
     check_body(&new.body)?;
-    new.labels
-        .iter()
-        .try_for_each(|label| line("a label", label))
+    new.labels.iter().try_for_each(|label| check_label(label))
+}
+
+pub(crate) fn check_label(label: &str) -> Result<(), ForgeError> {
+    line("a label", label)
 }
 
 pub(crate) fn check_title(title: &str) -> Result<(), ForgeError> {

@@ -8,16 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::error::{Fault, StoreError};
 use crate::finished;
 
 /// `coor` in ASCII: tells our databases from those of other programs.
 const APPLICATION_ID: i64 = 0x636f_6f72;
+/// What makes the tables of version 1, and what turns each version into the next.
+const SCHEMAS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 /// The version of the tables that this build reads and writes.
-const SCHEMA_VERSION: u32 = 1;
-const SCHEMA: &str = include_str!("schema.sql");
+const SCHEMA_VERSION: u32 = 2;
 /// How long a call waits for another process to end its transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -35,8 +36,9 @@ pub(crate) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
         Err(e) if e.kind() == ErrorKind::NotFound => create(path)?,
         Err(e) => return Err(folder_error(path, e)),
     }
-    let conn = open(path).map_err(|e| StoreError::from_sqlite(path, e))?;
+    let mut conn = open(path).map_err(|e| StoreError::from_sqlite(path, e))?;
     check(&conn, path).map_err(|fault| fault.at(path))?;
+    upgrade(&mut conn).map_err(|e| StoreError::from_sqlite(path, e))?;
     Ok(conn)
 }
 
@@ -96,7 +98,7 @@ fn make(fresh: &Path, path: &Path) -> Result<(), StoreError> {
         let conn = open(fresh)?;
         conn.pragma_update(None, "journal_mode", "WAL")?;
         conn.pragma_update(None, "application_id", APPLICATION_ID)?;
-        conn.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?;
+        conn.execute_batch(&format!("BEGIN; {} COMMIT;", SCHEMAS.concat()))?;
         set_meta(&conn, "schema_version", SCHEMA_VERSION)?;
         set_meta(&conn, "finished_version", finished::VERSION)?;
         conn.close().map_err(|(_, e)| e)
@@ -149,6 +151,23 @@ fn check(conn: &Connection, path: &Path) -> Result<(), Fault> {
         }));
     }
     Ok(())
+}
+
+/// Brings the tables of an earlier version up to this one.
+fn upgrade(conn: &mut Connection) -> rusqlite::Result<()> {
+    if meta(conn, "schema_version")? >= SCHEMA_VERSION {
+        return Ok(());
+    }
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been faster.
+    let found = meta(&transaction, "schema_version")?;
+    for (version, schema) in (1..).zip(SCHEMAS) {
+        if version > found {
+            transaction.execute_batch(schema)?;
+        }
+    }
+    set_meta(&transaction, "schema_version", found.max(SCHEMA_VERSION))?;
+    transaction.commit()
 }
 
 /// SQLite notices missing pages, but takes a page that was cut for one that ends in zeros. While

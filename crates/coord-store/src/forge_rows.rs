@@ -1,5 +1,8 @@
-//! The tables of the local forge: issues, comments and pull requests. What the rows mean for git
+//! The tables of the local forge: issues, comments, pull requests and reviews. What the rows mean for git
 //! is the local forge's business.
+
+mod comments;
+mod reviews;
 
 use coord_core::ids::{CommitId, RepoName, Timestamp};
 use coord_core::issue::{Issue, IssueState};
@@ -9,18 +12,9 @@ use crate::error::{Fault, StoreError};
 use crate::scope::{from_sql, to_sql};
 use crate::store::Store;
 
-/// A comment as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommentRow {
-    /// Unique in the store.
-    pub id: u64,
-    /// Who wrote it.
-    pub author: String,
-    /// Its text.
-    pub body: String,
-    /// When.
-    pub at: Timestamp,
-}
+use comments::insert as insert_comment;
+pub use comments::{CommentRow, NewCommentRow};
+pub use reviews::{LineCommentRow, NewReviewRow, ReviewRow, VerdictRow};
 
 /// A pull request as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +40,8 @@ pub struct MergedRow {
     pub head: CommitId,
     /// The commit on the base that holds it.
     pub commit: CommitId,
+    /// The tip of the base just before, where that was seen.
+    pub onto: Option<CommitId>,
 }
 
 /// An issue to be stored.
@@ -61,15 +57,6 @@ pub struct NewIssueRow {
     pub author: String,
 }
 
-/// A comment to be stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewCommentRow {
-    /// Who writes it.
-    pub author: String,
-    /// Its text.
-    pub body: String,
-}
-
 /// A pull request to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPullRow {
@@ -83,7 +70,7 @@ pub struct NewPullRow {
     pub base: String,
 }
 
-/// The issues, comments and pull requests of one repository.
+/// The issues, comments, pull requests and reviews of one repository.
 #[derive(Debug, Clone)]
 pub struct ForgeRows {
     store: Store,
@@ -91,8 +78,7 @@ pub struct ForgeRows {
 }
 
 const ISSUE: &str = "SELECT number, title, body, labels, author, open FROM forge_issues";
-const PULL: &str =
-    "SELECT number, title, body, branch, base, merged_head, merged_commit FROM forge_pulls";
+const PULL: &str = "SELECT number, title, body, branch, base, merged_head, merged_commit, merged_onto FROM forge_pulls";
 
 impl ForgeRows {
     /// Those of the repository `repo`; its first issue or pull request gets the number 1.
@@ -163,7 +149,71 @@ impl ForgeRows {
                     labels: new.labels,
                     state: IssueState::Open,
                     author: new.author,
+                    trusted: true,
+                    milestone: None,
+                    assignees: Vec::new(),
                 })
+            })
+            .await
+    }
+
+    /// Replaces the body `from` of the issue. `false`: it is another one now, or there is no such
+    /// issue.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn set_body(
+        &self,
+        number: u64,
+        from: String,
+        to: String,
+    ) -> Result<bool, StoreError> {
+        let repo = self.repo.clone();
+        self.store
+            .write(move |scope| {
+                let changed = scope.conn.execute(
+                    "UPDATE forge_issues SET body = ?4
+                     WHERE repo = ?1 AND number = ?2 AND body = ?3",
+                    (repo.as_str(), to_sql(number), from, to),
+                )?;
+                Ok(changed > 0)
+            })
+            .await
+    }
+
+    /// Takes the labels `remove` away from the issue and gives it those of `add` that it has not.
+    /// `false`: there is none of that number.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn set_labels(
+        &self,
+        number: u64,
+        add: Vec<String>,
+        remove: Vec<String>,
+    ) -> Result<bool, StoreError> {
+        let repo = self.repo.clone();
+        self.store
+            .write(move |scope| {
+                let Some(found) = issue(scope.conn, &repo, number)? else {
+                    return Ok(false);
+                };
+                let mut labels = found.labels;
+                labels.retain(|label| !remove.contains(label));
+                for label in add {
+                    if !labels.contains(&label) {
+                        labels.push(label);
+                    }
+                }
+                scope.conn.execute(
+                    "UPDATE forge_issues SET labels = ?3 WHERE repo = ?1 AND number = ?2",
+                    (
+                        repo.as_str(),
+                        to_sql(number),
+                        serde_json::json!(labels).to_string(),
+                    ),
+                )?;
+                Ok(true)
             })
             .await
     }
@@ -195,56 +245,6 @@ impl ForgeRows {
                     (repo.as_str(), to_sql(number)),
                 )?;
                 Ok(true)
-            })
-            .await
-    }
-
-    /// The comments on the issue or pull request, the earliest first; `None`: there is none of that
-    /// number.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn comments(&self, number: u64) -> Result<Option<Vec<CommentRow>>, StoreError> {
-        let repo = self.repo.clone();
-        self.store
-            .read(move |scope| {
-                if !exists(scope.conn, &repo, number)? {
-                    return Ok(None);
-                }
-                let mut query = scope.conn.prepare_cached(
-                    "SELECT id, author, body, at FROM forge_comments
-                     WHERE repo = ?1 AND number = ?2 ORDER BY id",
-                )?;
-                let rows = query.query_map((repo.as_str(), to_sql(number)), |row| {
-                    Ok(CommentRow {
-                        id: from_sql(row.get(0)?),
-                        author: row.get(1)?,
-                        body: row.get(2)?,
-                        at: Timestamp::from_millis(row.get(3)?),
-                    })
-                })?;
-                Ok(Some(rows.collect::<Result<_, _>>()?))
-            })
-            .await
-    }
-
-    /// Posts a comment; `None`: there is no issue and no pull request of that number.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn create_comment(
-        &self,
-        number: u64,
-        new: NewCommentRow,
-        now: Timestamp,
-    ) -> Result<Option<CommentRow>, StoreError> {
-        let repo = self.repo.clone();
-        self.store
-            .write(move |scope| {
-                if !exists(scope.conn, &repo, number)? {
-                    return Ok(None);
-                }
-                insert_comment(scope.conn, &repo, number, new, now).map(Some)
             })
             .await
     }
@@ -334,13 +334,15 @@ impl ForgeRows {
         self.store
             .write(move |scope| {
                 scope.conn.execute(
-                    "UPDATE forge_pulls SET merged_head = ?3, merged_commit = ?4
+                    "UPDATE forge_pulls
+                     SET merged_head = ?3, merged_commit = ?4, merged_onto = ?5
                      WHERE repo = ?1 AND number = ?2 AND merged_commit IS NULL",
                     (
                         repo.as_str(),
                         to_sql(number),
                         merged.head.as_str(),
                         merged.commit.as_str(),
+                        merged.onto.as_ref().map(CommitId::as_str),
                     ),
                 )?;
                 Ok(())
@@ -391,31 +393,9 @@ fn read_issue(row: &Row<'_>) -> Result<Issue, Fault> {
             IssueState::Closed
         },
         author: row.get(4)?,
-    })
-}
-
-fn insert_comment(
-    conn: &Connection,
-    repo: &RepoName,
-    number: u64,
-    new: NewCommentRow,
-    now: Timestamp,
-) -> Result<CommentRow, Fault> {
-    conn.execute(
-        "INSERT INTO forge_comments (repo, number, author, body, at) VALUES (?1, ?2, ?3, ?4, ?5)",
-        (
-            repo.as_str(),
-            to_sql(number),
-            &new.author,
-            &new.body,
-            now.as_millis(),
-        ),
-    )?;
-    Ok(CommentRow {
-        id: from_sql(conn.last_insert_rowid()),
-        author: new.author,
-        body: new.body,
-        at: now,
+        trusted: true,
+        milestone: None,
+        assignees: Vec::new(),
     })
 }
 
@@ -437,6 +417,7 @@ fn open_pull(
 fn read_pull(row: &Row<'_>) -> rusqlite::Result<PullRow> {
     let head: Option<String> = row.get(5)?;
     let commit: Option<String> = row.get(6)?;
+    let onto: Option<String> = row.get(7)?;
     Ok(PullRow {
         number: from_sql(row.get(0)?),
         title: row.get(1)?,
@@ -446,6 +427,7 @@ fn read_pull(row: &Row<'_>) -> rusqlite::Result<PullRow> {
         merged: head.zip(commit).map(|(head, commit)| MergedRow {
             head: head.into(),
             commit: commit.into(),
+            onto: onto.map(CommitId::from),
         }),
     })
 }

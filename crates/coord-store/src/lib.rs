@@ -1,5 +1,6 @@
-//! The board's home: the event log, snapshots, the outbox, the read model of what is finished, and
-//! the tables of the local forge, in one SQLite database that many processes may use at once.
+//! The board's home: the event log, snapshots, the outbox, the read model of what is finished,
+//! the tables of the local forge, and what forges on the network said last, in one SQLite database
+//! that many processes may use at once.
 //!
 //! Every change is one write transaction. The store never decides anything: it runs what
 //! `coord-core` decides, and keeps it. It does not carry effects out.
@@ -8,9 +9,11 @@ mod commit;
 mod connection;
 mod error;
 mod finished;
+mod forge_cache;
 mod forge_rows;
 mod history;
 mod log;
+mod mirror;
 mod outbox;
 mod reader;
 mod scope;
@@ -21,9 +24,12 @@ mod writer;
 pub use commit::Committed;
 pub use error::StoreError;
 pub use finished::FinishedFilter;
+pub use forge_cache::{CachedAnswer, ForgeCache, RateLimit};
 pub use forge_rows::{
-    CommentRow, ForgeRows, MergedRow, NewCommentRow, NewIssueRow, NewPullRow, PullRow,
+    CommentRow, ForgeRows, LineCommentRow, MergedRow, NewCommentRow, NewIssueRow, NewPullRow,
+    NewReviewRow, PullRow, ReviewRow, VerdictRow,
 };
 pub use history::HistoryFilter;
+pub use mirror::{Mirror, MirroredComment, SyncReport};
 pub use outbox::{LeasedEffect, OutboxRow};
 pub use store::Store;

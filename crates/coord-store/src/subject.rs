@@ -23,7 +23,9 @@ impl Subject {
                 issue: Some(assignment.issue.clone()),
                 assignment: Some(assignment.id.clone()),
             },
-            BoardEvent::AssignmentAccepted { id }
+            BoardEvent::ClaimWon { id }
+            | BoardEvent::ClaimLost { id, .. }
+            | BoardEvent::AssignmentAccepted { id }
             | BoardEvent::WorkerStarted { id, .. }
             | BoardEvent::FilesObserved { id, .. }
             | BoardEvent::OverlapObserved { id, .. }

@@ -2,11 +2,11 @@
 
 use coord_core::effect::CommentEvent;
 use coord_core::failure::FailureClass;
-use coord_core::ids::AssignmentId;
+use coord_core::ids::{AssignmentId, Timestamp};
 use coord_core::issue::IssueState;
-use coord_forge::{COORDINATOR, Forge, ForgeError, NewIssue};
+use coord_forge::{COORDINATOR, Forge, ForgeError, NewIssue, with_section};
 use coord_forge_local::LocalForge;
-use coord_store::{ForgeRows, NewCommentRow};
+use coord_store::{ForgeRows, NewCommentRow, Store};
 
 use crate::world::{World, new_issue};
 
@@ -35,7 +35,7 @@ async fn an_issue_is_opened_read_and_closed() {
     assert_eq!(forge.open_issues().await.unwrap(), []);
     let all = forge.issues(None).await.unwrap();
     assert_eq!(all[0].state, IssueState::Closed);
-    let comments = forge.comments(1).await.unwrap();
+    let comments = forge.comments(1, None).await.unwrap();
     assert_eq!(comments.len(), 1);
     assert_eq!(comments[0].author, "anna");
     let missing = forge.close_issue(2, None).await.unwrap_err();
@@ -66,7 +66,7 @@ async fn hostile_texts_come_back_unchanged_or_are_refused() {
             .create_comment(opened.number, &body)
             .await
             .unwrap();
-        let comments = world.forge.comments(opened.number).await.unwrap();
+        let comments = world.forge.comments(opened.number, None).await.unwrap();
         assert_eq!(comments[0].body, body);
     }
     let long = "x".repeat(257);
@@ -125,6 +125,108 @@ async fn a_comment_is_found_by_its_marker_and_its_author() {
     assert_eq!(find(CommentEvent::Briefing, 1).await, Some(posted));
     assert_eq!(find(CommentEvent::Completion, 1).await, None);
     assert_eq!(find(CommentEvent::Briefing, 2).await, None);
+}
+
+#[tokio::test]
+async fn a_section_is_written_below_what_people_wrote() {
+    let world = World::alone().await;
+    for body in [
+        "please\r\n",
+        "",
+        "a\0b",
+        "<!-- coord:begin=tasks -->\nquoted",
+    ] {
+        let opened = world.forge.create_issue(new_issue("t", body)).await;
+        let number = opened.unwrap().number;
+        for text in ["- [ ] #2", "- [x] #2", "- [x] #2"] {
+            let written = world.forge.write_section(number, "tasks", text).await;
+            written.unwrap();
+            let read = world.forge.issue(number).await.unwrap().unwrap().body;
+            assert_eq!(read, with_section(body, "tasks", text));
+        }
+    }
+    let huge = "x".repeat(1 << 20);
+    let error = world.forge.write_section(1, "tasks", &huge).await;
+    assert!(matches!(error, Err(ForgeError::Refused { .. })));
+    let missing = world.forge.write_section(9, "tasks", "").await;
+    assert!(matches!(missing, Err(ForgeError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn sections_that_are_written_at_once_are_all_there() {
+    let world = World::alone().await;
+    world.forge.create_issue(new_issue("t", "b")).await.unwrap();
+    let mut writing = Vec::new();
+    for name in 0..8 {
+        let store = Store::open(world.store.path()).await.unwrap();
+        let forge = LocalForge::new(store, "api".into(), None);
+        writing.push(tokio::spawn(async move {
+            let section = format!("s{name}");
+            forge.write_section(1, &section, &section).await
+        }));
+    }
+    for written in writing {
+        written.await.unwrap().unwrap();
+    }
+    let body = world.forge.issue(1).await.unwrap().unwrap().body;
+    for name in 0..8 {
+        let section = format!("\ns{name}\n");
+        assert_eq!(body.matches(&section).count(), 1, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn labels_are_given_and_taken() {
+    let world = World::alone().await;
+    world.forge.create_issue(new_issue("t", "")).await.unwrap();
+    let set = async |number, add: &[&str], remove: &[&str]| {
+        let owned = |labels: &[&str]| labels.iter().map(|&it| it.to_owned()).collect::<Vec<_>>();
+        let (add, remove) = (owned(add), owned(remove));
+        world.forge.label_issue(number, &add, &remove).await
+    };
+    for _ in 0..2 {
+        set(1, &["a", "b"], &["c"]).await.unwrap();
+    }
+    set(1, &["c"], &["a"]).await.unwrap();
+    let labels = world.forge.issue(1).await.unwrap().unwrap().labels;
+    assert_eq!(labels, ["b", "c"]);
+    let refused = set(1, &["two\nlines"], &["b"]).await;
+    assert!(matches!(refused, Err(ForgeError::Refused { .. })));
+    let labels = world.forge.issue(1).await.unwrap().unwrap().labels;
+    assert_eq!(labels, ["b", "c"]);
+    let missing = set(2, &["a"], &[]).await;
+    assert!(matches!(missing, Err(ForgeError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn only_comments_of_the_coordinator_are_edited() {
+    let world = World::alone().await;
+    world.forge.create_issue(new_issue("t", "")).await.unwrap();
+    let posted = world.forge.create_comment(1, "one").await.unwrap();
+    let person = NewCommentRow {
+        author: "anna".to_owned(),
+        body: "mine".to_owned(),
+    };
+    let rows = ForgeRows::new(world.store.clone(), "api".into());
+    let hers = rows.create_comment(1, person, posted.at).await.unwrap();
+    let hers = hers.unwrap();
+
+    world.forge.edit_comment(posted.id, "two").await.unwrap();
+    let refused = world.forge.edit_comment(hers.id, "yours").await;
+    assert!(matches!(refused, Err(ForgeError::Refused { .. })));
+    let missing = world.forge.edit_comment(99, "x").await.unwrap_err();
+    assert_eq!(missing.to_string(), "comment api#99 does not exist");
+    let since = world.forge.comments(1, Some(posted.at)).await.unwrap();
+    let bodies: Vec<&str> = since.iter().map(|it| it.body.as_str()).collect();
+    assert_eq!(bodies, ["two", "mine"]);
+
+    let never = Timestamp::from_millis(i64::MAX);
+    assert_eq!(world.forge.comments(1, Some(never)).await.unwrap(), []);
+    let recent = world.forge.recent_comments(None, usize::MAX).await.unwrap();
+    assert_eq!(recent.len(), 2);
+    assert!(recent.iter().all(|(number, _)| *number == 1));
+    let recent = world.forge.recent_comments(Some(posted.at), 1).await;
+    assert_eq!(recent.unwrap().len(), 1);
 }
 
 #[tokio::test]

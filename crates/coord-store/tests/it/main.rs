@@ -14,4 +14,6 @@ mod damage;
 mod forge;
 mod outbox;
 mod reading;
+mod remote_forge;
 mod sample;
+mod upgrade;

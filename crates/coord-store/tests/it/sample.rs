@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use coord_core::assignment::{Assignment, AssignmentKind, FileScope, Goal, Waivers};
+use coord_core::assignment::{Assignment, AssignmentKind, FileScope, FreshnessRule, Goal, Waivers};
 use coord_core::command::{AssignRequest, ClaimEvidence, WhenBlocked};
 use coord_core::effect::{Effect, EffectRequest, Outcome};
 use coord_core::ids::{AssignmentId, EffectKey, IssueRef, Timestamp};
@@ -72,6 +72,7 @@ pub(crate) fn policy() -> Policy {
     let repo = RepoPolicy {
         depends_on: Vec::new(),
         default_branch: Some("main".to_owned()),
+        shared: false,
     };
     let machine = MachinePolicy {
         capabilities: Vec::new(),
@@ -100,6 +101,9 @@ pub(crate) fn assign(board: &Board, bits: u64, issue: u64, now: Timestamp) -> De
             labels: Vec::new(),
             state: IssueState::Open,
             author: "anna".to_owned(),
+            trusted: true,
+            milestone: None,
+            assignees: Vec::new(),
         },
         model: None,
         briefing: None,
@@ -107,10 +111,11 @@ pub(crate) fn assign(board: &Board, bits: u64, issue: u64, now: Timestamp) -> De
             allowed: vec![format!("src/{issue}/**")],
             forbidden: Vec::new(),
         },
-        evidence: ClaimEvidence::Branches(Vec::new()),
+        evidence: ClaimEvidence::branches(Vec::new()),
         when_blocked: WhenBlocked::Refuse,
         waivers: Waivers::default(),
         goal: Goal::Merged,
+        freshness: FreshnessRule::default(),
     };
     let command = Command::Assign(Box::new(request));
     decide(board, &policy(), &command, now)

@@ -1,0 +1,192 @@
+//! What forges on the network answered, to ask them again at less cost, and what is left of their
+//! rate limits. It knows nothing of HTTP: what may be kept is for the forge to say.
+
+use coord_core::ids::Timestamp;
+use rusqlite::{OptionalExtension, Row};
+
+use crate::error::StoreError;
+use crate::scope::{from_sql, to_sql};
+use crate::store::Store;
+
+/// An answer that was not refreshed for so long is forgotten.
+const KEEP_MILLIS: i64 = 30 * 24 * 60 * 60 * 1000;
+
+/// An answer of a forge, with what is needed to ask whether it still holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CachedAnswer {
+    /// The header `ETag`, as it came.
+    pub etag: String,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The header `Link`, which leads to the next page.
+    pub link: Option<String>,
+}
+
+/// What is left of one of the budgets of a forge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Its name on the forge, e.g. `core`.
+    pub resource: String,
+    /// Requests until it is filled up again.
+    pub limit: u64,
+    /// How many of them are left.
+    pub remaining: u64,
+    /// When it is filled up again.
+    pub resets_at: Timestamp,
+    /// Until when nothing is to be asked.
+    pub parked_until: Option<Timestamp>,
+    /// When the forge said so.
+    pub seen_at: Timestamp,
+}
+
+/// What one forge on the network told one account.
+#[derive(Debug, Clone)]
+pub struct ForgeCache {
+    store: Store,
+    scope: String,
+}
+
+const LIMIT: &str =
+    "SELECT scope, resource, most, remaining, resets_at, parked_until, seen_at FROM forge_limits";
+
+impl ForgeCache {
+    /// That of `scope`: the forge and who asks it. It is shown to people and must hold no secret.
+    #[must_use]
+    pub fn new(store: Store, scope: impl Into<String>) -> Self {
+        Self {
+            store,
+            scope: scope.into(),
+        }
+    }
+
+    /// What was answered at `url` last.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn answer(&self, url: &str) -> Result<Option<CachedAnswer>, StoreError> {
+        let (scope, url) = (self.scope.clone(), url.to_owned());
+        self.store
+            .read(move |view| {
+                let mut query = view.conn.prepare_cached(
+                    "SELECT etag, body, link FROM forge_answers WHERE scope = ?1 AND url = ?2",
+                )?;
+                let answer = query.query_row((scope, url), |row| {
+                    Ok(CachedAnswer {
+                        etag: row.get(0)?,
+                        body: row.get(1)?,
+                        link: row.get(2)?,
+                    })
+                });
+                Ok(answer.optional()?)
+            })
+            .await
+    }
+
+    /// Keeps what was answered at `url` in place of what was kept before, and forgets what nobody
+    /// refreshed in the last 30 days.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn keep_answer(
+        &self,
+        url: &str,
+        answer: CachedAnswer,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (scope, url) = (self.scope.clone(), url.to_owned());
+        self.store
+            .write(move |view| {
+                let mut forget = view
+                    .conn
+                    .prepare_cached("DELETE FROM forge_answers WHERE at < ?1")?;
+                forget.execute([now.as_millis().saturating_sub(KEEP_MILLIS)])?;
+                let mut keep = view.conn.prepare_cached(
+                    "INSERT OR REPLACE INTO forge_answers (scope, url, etag, body, link, at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )?;
+                let CachedAnswer { etag, body, link } = answer;
+                keep.execute((scope, url, etag, body, link, now.as_millis()))?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// What is left of the budgets of this scope, by resource.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn limits(&self) -> Result<Vec<RateLimit>, StoreError> {
+        let scope = self.scope.clone();
+        self.store
+            .read(move |view| {
+                let mut query = view
+                    .conn
+                    .prepare_cached(&format!("{LIMIT} WHERE scope = ?1 ORDER BY resource"))?;
+                let rows = query.query_map([scope], read_limit)?;
+                rows.map(|row| Ok(row?.1)).collect()
+            })
+            .await
+    }
+
+    /// Writes down what is left of a budget, unless something later is known.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn set_limit(&self, limit: RateLimit) -> Result<(), StoreError> {
+        let scope = self.scope.clone();
+        self.store
+            .write(move |view| {
+                let mut set = view.conn.prepare_cached(
+                    "INSERT INTO forge_limits
+                     (scope, resource, most, remaining, resets_at, parked_until, seen_at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                     ON CONFLICT (scope, resource) DO UPDATE
+                     SET most = excluded.most, remaining = excluded.remaining,
+                         resets_at = excluded.resets_at, parked_until = excluded.parked_until,
+                         seen_at = excluded.seen_at
+                     WHERE excluded.seen_at >= seen_at",
+                )?;
+                set.execute((
+                    scope,
+                    limit.resource,
+                    to_sql(limit.limit),
+                    to_sql(limit.remaining),
+                    limit.resets_at.as_millis(),
+                    limit.parked_until.map(Timestamp::as_millis),
+                    limit.seen_at.as_millis(),
+                ))?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+impl Store {
+    /// What is left of the budgets of every forge, each with its scope; by scope and resource.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn rate_limits(&self) -> Result<Vec<(String, RateLimit)>, StoreError> {
+        self.read(|view| {
+            let mut query = view
+                .conn
+                .prepare_cached(&format!("{LIMIT} ORDER BY scope, resource"))?;
+            let rows = query.query_map([], read_limit)?;
+            rows.map(|row| Ok(row?)).collect()
+        })
+        .await
+    }
+}
+
+fn read_limit(row: &Row<'_>) -> rusqlite::Result<(String, RateLimit)> {
+    let parked_until: Option<i64> = row.get(5)?;
+    let limit = RateLimit {
+        resource: row.get(1)?,
+        limit: from_sql(row.get(2)?),
+        remaining: from_sql(row.get(3)?),
+        resets_at: Timestamp::from_millis(row.get(4)?),
+        parked_until: parked_until.map(Timestamp::from_millis),
+        seen_at: Timestamp::from_millis(row.get(6)?),
+    };
+    Ok((row.get(0)?, limit))
+}

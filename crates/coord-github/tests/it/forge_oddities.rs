@@ -1,0 +1,168 @@
+//! Answers as old servers and gone accounts give them.
+
+use coord_forge::{ChangeKind, Forge, ForgeError, PullState, RequiredChecks};
+
+use crate::scripted::{Reply, Scripted};
+use crate::world::World;
+
+async fn server(replies: &[(u16, &str)]) -> Scripted {
+    let reply = |(status, body): &(u16, &str)| Reply::json(*status, body);
+    Scripted::start(|_| replies.iter().map(reply).collect()).await
+}
+
+#[tokio::test]
+async fn what_a_gone_account_wrote_is_a_ghosts() {
+    let world = World::new().await;
+    let issue =
+        r#"{"number":7,"title":"t","state":"open","user":null,"author_association":"OWNER"}"#;
+    let server = server(&[(200, issue)]).await;
+    let issue = world.forge(server.url()).issue(7).await.unwrap().unwrap();
+    assert_eq!((issue.author.as_str(), issue.trusted), ("ghost", false));
+    assert_eq!((issue.body.as_str(), issue.labels.len()), ("", 0));
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_deleted_issue_is_none() {
+    let world = World::new().await;
+    let server = server(&[(410, r#"{"message":"This issue was deleted"}"#)]).await;
+    assert_eq!(world.forge(server.url()).issue(7).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_repository_without_commits_has_no_branches() {
+    let world = World::new().await;
+    let server = server(&[(409, r#"{"message":"Git Repository is empty."}"#)]).await;
+    let forge = world.forge(server.url());
+    assert_eq!(forge.branch_head("main").await.unwrap(), None);
+    assert_eq!(forge.branches("issue-").await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn numbers_that_are_none_are_errors() {
+    for number in ["-1", "1e99", "\"7\""] {
+        let world = World::new().await;
+        let issue = format!(r#"{{"number":{number},"title":"t","state":"open","user":null}}"#);
+        let server = server(&[(200, &issue)]).await;
+        let error = world.forge(server.url()).issue(7).await.unwrap_err();
+        assert!(matches!(error, ForgeError::Unusable { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_word_for_a_changed_file_is_understood() {
+    let world = World::new().await;
+    let words = [
+        "added",
+        "removed",
+        "modified",
+        "renamed",
+        "copied",
+        "changed",
+        "unchanged",
+    ];
+    let files: Vec<String> = words
+        .iter()
+        .map(|word| {
+            format!(r#"{{"filename":"{word}","previous_filename":"p","status":"{word}","additions":0,"deletions":0}}"#)
+        })
+        .collect();
+    let server = server(&[(200, &format!("[{}]", files.join(",")))]).await;
+    let files = world.forge(server.url()).pull_files(1).await.unwrap();
+    let found: Vec<_> = files
+        .iter()
+        .map(|file| (file.path.as_str(), file.kind, file.renamed_from.as_deref()))
+        .collect();
+    let expected = [
+        ("added", ChangeKind::Added, None),
+        ("changed", ChangeKind::Modified, None),
+        ("copied", ChangeKind::Added, None),
+        ("modified", ChangeKind::Modified, None),
+        ("removed", ChangeKind::Removed, None),
+        ("renamed", ChangeKind::Renamed, Some("p")),
+    ];
+    assert_eq!(found, expected);
+    assert!(files.iter().all(|file| file.patch.is_none()));
+}
+
+/// One pull request of a list: its number, state and where its head is.
+fn pull(number: u64, state: &str, head_repo: &str) -> String {
+    let merged = match state {
+        "merged" => r#""closed","merged_at":"2026-01-01T00:00:00Z","merge_commit_sha":"c0""#,
+        state => &format!("\"{state}\""),
+    };
+    format!(
+        r#"{{"number":{number},"title":"t","state":{merged},"base":{{"ref":"main","sha":"b"}},
+            "head":{{"ref":"issue-1-a","sha":"a","repo":{head_repo}}}}}"#
+    )
+}
+
+#[tokio::test]
+async fn branches_of_forks_are_not_ours() {
+    let ours = r#"{"full_name":"Acme/API"}"#;
+    let fork = r#"{"full_name":"acme/fork"}"#;
+    let list = [
+        pull(9, "open", fork),
+        pull(8, "open", "null"),
+        pull(7, "merged", ours),
+        pull(6, "closed", ours),
+    ];
+    let world = World::new().await;
+    let server = server(&[(200, &format!("[{}]", list.join(",")))]).await;
+    let forge = world.forge(server.url());
+    let found = forge.pull_for_branch("issue-1-a").await.unwrap().unwrap();
+    let commit = "c0".into();
+    assert_eq!(
+        (found.number, found.state),
+        (7, PullState::Merged { commit })
+    );
+    assert_eq!(forge.pull_for_branch("other").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn where_the_plan_has_no_protection_nothing_is_required() {
+    let words = r#"{"message":"Upgrade to GitHub Pro or make this repository public to enable this feature."}"#;
+    let branch = r#"{"protected":false}"#;
+    let world = World::new().await;
+    let server = server(&[(403, words), (403, words), (200, branch)]).await;
+    let found = world.forge(server.url()).required_checks("main").await;
+    assert_eq!(found.unwrap(), RequiredChecks::Known(Vec::new()));
+}
+
+#[tokio::test]
+async fn a_protection_that_is_not_shown_is_hidden() {
+    let not_found = r#"{"message":"Not Found"}"#;
+    let branch = r#"{"protected":true,"protection":{}}"#;
+    let world = World::new().await;
+    let server = server(&[(404, not_found), (404, not_found), (200, branch)]).await;
+    let found = world
+        .forge(server.url())
+        .required_checks("main")
+        .await
+        .unwrap();
+    let reason = "Not Found".to_owned();
+    assert_eq!(found, RequiredChecks::Hidden { reason });
+}
+
+#[tokio::test]
+async fn a_base_that_moves_meanwhile_is_tried_again() {
+    use coord_core::assignment::MergeMethod;
+    let ours = r#"{"full_name":"acme/api"}"#;
+    let open = pull(7, "open", ours).replacen('{', r#"{"mergeable":true,"#, 1);
+    let words = r#"{"message":"Base branch was modified. Review and try the merge again."}"#;
+    let world = World::new().await;
+    let server = server(&[(200, &open), (405, words), (200, &open)]).await;
+    let forge = world.forge(server.url());
+    let merge = crate::scene::merge_of(&"a".into(), MergeMethod::Squash);
+    let error = forge.merge_pull(7, &merge).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ForgeError::Transient {
+                retry_at: Some(_),
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+}

@@ -60,7 +60,7 @@ async fn repeated(
         Found::Active(active) => active.row(),
         Found::Finished(_) => finished_row(ctx, id).await?,
     };
-    match row.spec == *body {
+    match row.spec.is_same_work(body) {
         true => Ok(row),
         false => Err(Rejection::conflict(format!(
             "`{id}` is the id of another request: issue {} of {}",

@@ -11,6 +11,7 @@ use coord_core::ids::{AssignmentId, CommitId};
 use coord_protocol::{AssignBody, CompletedRow};
 use serde::{Deserialize, Serialize};
 
+use crate::driver::pull::Pulled;
 use crate::durable;
 
 /// The extension of folders that are being removed.
@@ -48,6 +49,9 @@ pub(crate) struct Plan {
     pub(crate) base: CommitId,
     /// An existing branch to continue on.
     pub(crate) start: Option<String>,
+    /// What became of the repositories that were to be brought up to date.
+    #[serde(default)]
+    pub(crate) pulled: Vec<Pulled>,
     /// The worktree, once it is there.
     pub(crate) worktree: Option<PathBuf>,
 }
@@ -88,6 +92,7 @@ impl Plan {
         branch: String,
         base: CommitId,
         start: Option<String>,
+        pulled: Vec<Pulled>,
     ) -> Self {
         Self {
             version: VERSION,
@@ -95,6 +100,7 @@ impl Plan {
             branch,
             base,
             start,
+            pulled,
             worktree: None,
         }
     }

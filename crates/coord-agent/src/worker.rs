@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::active::Active;
 use crate::config::WorkerSettings;
+use crate::driver::pull::Pulled;
 use crate::folder::Folder;
 use crate::shared::Shared;
 
@@ -29,6 +30,8 @@ pub(crate) struct Place {
     pub(crate) base_branch: String,
     /// The command that tests the repository.
     pub(crate) test_command: Option<String>,
+    /// What became of the repositories that were to be brought up to date.
+    pub(crate) pulled: Vec<Pulled>,
 }
 
 /// Everything that the supervisor needs. Reads the repository's git folder.
@@ -44,9 +47,11 @@ pub(crate) fn launch_spec(
     let prompt = briefing(shared, body, place).render(&Uuid::new_v4().simple().to_string());
     let stdin = command.stdin(&prompt);
     let env = environment(shared, body, &place.worktree.path);
+    let pulled = place.pulled.iter().map(Pulled::log_line);
+    let first = header(&shared.config.machine, body, &argv);
     Ok(LaunchSpec {
         dir: active.folder.path().to_path_buf(),
-        header: vec![header(&shared.config.machine, body, &argv)],
+        header: std::iter::once(first).chain(pulled).collect(),
         argv: argv.into_iter().map(OsString::from).collect(),
         cwd: place.worktree.path.clone(),
         env: env
@@ -112,7 +117,8 @@ fn briefing(shared: &Shared, body: &AssignBody, place: &Place) -> Briefing {
         do_not_touch: body.do_not_touch.clone(),
         deny: permissions(&shared.config.worker, body).deny,
         test_command: place.test_command.clone(),
-        stale_dependencies: Vec::new(),
+        context: body.context.clone().unwrap_or_default(),
+        stale_dependencies: place.pulled.iter().filter_map(Pulled::left).collect(),
     }
 }
 

@@ -69,7 +69,8 @@ pub struct AssignBody {
     /// The **base** branch; `None` means the repository's default branch.
     #[serde(default)]
     pub branch: Option<String>,
-    /// Repositories to bring up to date first.
+    /// Repositories to bring up to date first, by name: they are fetched, and checkouts that are
+    /// clean and on their default branch are fast-forwarded. No failure of it is the assignment's.
     #[serde(default, deserialize_with = "null_as_default")]
     pub pull_repos: Vec<String>,
     /// What it is for.
@@ -99,6 +100,9 @@ pub struct AssignBody {
     /// trusted; without it, `briefing` may be the issue's own text and is fenced like it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issue_body: Option<String>,
+    /// What the worker is told beside its task, in a section of its own; trusted, Markdown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
     /// Whether the worker takes messages of `POST /input/{id}` while it runs.
     #[serde(default, skip_serializing_if = "is_false")]
     pub steerable: bool,
@@ -133,6 +137,18 @@ pub struct AssignBody {
 }
 
 impl AssignBody {
+    /// Whether both ask for the same work. `context` and `pull_repos` tell how things stood when
+    /// it was sent, and may be others the next time.
+    #[must_use]
+    pub fn is_same_work(&self, other: &Self) -> bool {
+        let timeless = |body: &Self| Self {
+            context: None,
+            pull_repos: Vec::new(),
+            ..body.clone()
+        };
+        timeless(self) == timeless(other)
+    }
+
     /// The same request with only the keys that an agent of 0.1.0 knows.
     #[must_use]
     pub fn for_old_peer(&self) -> Self {
@@ -140,6 +156,7 @@ impl AssignBody {
             id: None,
             work_branch: None,
             issue_body: None,
+            context: None,
             steerable: false,
             do_not_touch: Vec::new(),
             base_sha: None,
@@ -166,7 +183,7 @@ pub struct WorktreeBody {
     pub copy: Vec<String>,
 }
 
-fn is_false(value: &bool) -> bool {
+pub(crate) fn is_false(value: &bool) -> bool {
     !value
 }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::assign::is_false;
+
 /// The answer of `GET /repos`: one entry per configured repository.
 pub type Repos = BTreeMap<String, RepoState>;
 
@@ -30,5 +32,8 @@ pub enum RepoState {
         /// The folder that was looked at.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<String>,
+        /// There is no folder, or no repository in it.
+        #[serde(default, skip_serializing_if = "is_false")]
+        missing: bool,
     },
 }

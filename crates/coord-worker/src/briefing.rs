@@ -29,6 +29,8 @@ pub struct Briefing {
     pub deny: Vec<String>,
     /// The command that tests the repository.
     pub test_command: Option<String>,
+    /// What the coordinator has to say beside the task; trusted, Markdown. Empty: nothing.
+    pub context: String,
     /// What it may find to be out of date, each in one line.
     pub stale_dependencies: Vec<String>,
 }
@@ -54,6 +56,7 @@ impl Briefing {
         self.push_task(&mut out);
         self.push_rules(&mut out);
         self.push_files(&mut out);
+        self.push_context(&mut out);
         push_list(
             &mut out,
             "Dependencies that may be out of date",
@@ -151,7 +154,17 @@ impl Briefing {
             );
         }
     }
+
+    fn push_context(&self, out: &mut String) {
+        match crate::text::block(&self.context, LONGEST_CONTEXT) {
+            text if text.is_empty() => {}
+            text => push(out, format_args!("\n# From the coordinator\n\n{text}\n")),
+        }
+    }
 }
+
+/// How much the coordinator may say beside the task, in bytes.
+const LONGEST_CONTEXT: usize = 16 * 1024;
 
 const RULES: &str = "
 # Rules
@@ -209,6 +222,7 @@ mod tests {
             do_not_touch: vec![],
             deny: vec![],
             test_command: None,
+            context: String::new(),
             stale_dependencies: vec![],
         }
     }
@@ -229,6 +243,7 @@ mod tests {
             do_not_touch: vec!["not shown beside a scope".to_owned()],
             deny: vec!["gh".to_owned(), "git push --force".to_owned()],
             test_command: Some("cargo test".to_owned()),
+            context: "The checkout of `lib` is dirty.\n".to_owned(),
             stale_dependencies: vec!["api-gateway: 12 commits behind".to_owned()],
             ..briefing()
         };
@@ -242,6 +257,20 @@ mod tests {
             ..briefing()
         };
         assert!(briefing.render(NONCE).contains("- `src/a.rs`"));
+    }
+
+    #[test]
+    fn what_the_coordinator_adds_is_bounded_and_plain() {
+        let context = format!("\u{1b}[2J{}", "ä".repeat(LONGEST_CONTEXT));
+        let prompt = Briefing {
+            context,
+            ..briefing()
+        }
+        .render(NONCE);
+        let (_, after) = prompt.split_once("# From the coordinator\n\n").unwrap();
+        let (text, _) = after.split_once("\n\n# How you report").unwrap();
+        assert!(text.starts_with("[2Jä") && text.ends_with("ä…"));
+        assert!(text.trim().len() <= LONGEST_CONTEXT, "{}", text.len());
     }
 
     #[test]

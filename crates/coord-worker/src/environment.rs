@@ -196,6 +196,7 @@ mod tests {
                 ("GIT_CONFIG_GLOBAL", "/dev/null"),
                 ("GITHUB_TOKEN", "x"),
                 ("GH_TOKEN", "x"),
+                ("COORD_GITHUB_TOKEN", "x"),
                 ("COORD_AGENT_TOKEN", "x"),
                 ("AWS_PROFILE", "x"),
                 ("SSH_AUTH_SOCK", "x"),
@@ -232,6 +233,7 @@ mod tests {
                 ("ANTHROPIC_API_KEY", "k"),
                 ("GITHUB_TOKEN", "x"),
                 ("gh_token", "x"),
+                ("COORD_GITHUB_TOKEN", "x"),
                 ("GIT_CONFIG_COUNT", "0"),
                 ("A=B", "x"),
                 ("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", "0"),
@@ -239,7 +241,13 @@ mod tests {
         );
         assert_eq!(
             made.refused,
-            ["A=B", "GITHUB_TOKEN", "GIT_CONFIG_COUNT", "gh_token"]
+            [
+                "A=B",
+                "COORD_GITHUB_TOKEN",
+                "GITHUB_TOKEN",
+                "GIT_CONFIG_COUNT",
+                "gh_token"
+            ]
         );
         assert_eq!(made.vars["PATH"], "/opt/bin");
         assert_eq!(made.vars["DATABASE_URL"], "pg");

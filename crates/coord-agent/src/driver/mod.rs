@@ -8,6 +8,7 @@ mod checkpoint;
 mod finish;
 mod follow;
 mod prepare;
+pub(crate) mod pull;
 mod setup;
 mod start;
 

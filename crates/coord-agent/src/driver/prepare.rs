@@ -9,7 +9,7 @@ use coord_core::issue::branch_name;
 use coord_git::{AcquireSpec, GitError, Repo, prepare};
 use coord_protocol::AssignBody;
 
-use super::{Driver, NotStarted};
+use super::{Driver, NotStarted, pull};
 use crate::active::Active;
 use crate::background::in_background;
 use crate::config::WorktreeSettings;
@@ -129,6 +129,7 @@ fn checkout(shared: &Shared, active: &Active) -> Result<Place, NotStarted> {
         worktree,
         base_branch,
         test_command: configured.and_then(|r| r.test_command.clone()),
+        pulled: plan.pulled,
     })
 }
 
@@ -140,13 +141,13 @@ fn make_plan(
     base_branch: &str,
 ) -> Result<Plan, NotStarted> {
     let body = &active.body;
-    fetch_others(shared, body);
+    let pulled = pull::pull_all(shared, &body.pull_repos);
     let start = body
         .start_branch
         .clone()
         .or_else(|| body.review_target.clone());
     let base = base_commit(repo, body, base_branch, start.is_some())?;
-    let plan = Plan::new(path, work_branch(active), base, start);
+    let plan = Plan::new(path, work_branch(active), base, start, pulled);
     active.folder.write_plan(&plan).map_err(|e| storage(&e))?;
     Ok(plan)
 }
@@ -185,19 +186,6 @@ fn missing_base(repo: &Repo, base_branch: &str) -> GitError {
         Ok(_) | Err(_) => GitError::NoSuchBranch {
             name: base_branch.to_owned(),
         },
-    }
-}
-
-/// Other repositories that the work looks at; the work itself does not depend on them.
-fn fetch_others(shared: &Shared, body: &AssignBody) {
-    for name in &body.pull_repos {
-        let Some(other) = shared.config.repos.get(name) else {
-            tracing::warn!(repo = %name, "a repository to bring up to date is not known here");
-            continue;
-        };
-        if let Err(error) = Repo::open(&other.path).and_then(|repo| repo.fetch()) {
-            tracing::warn!(repo = %name, %error, "cannot bring a repository up to date");
-        }
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use coord_git::{GitError, Repo};
-use coord_protocol::{Feature, Health, PROTOCOL, RepoState, Repos, Slots};
+use coord_protocol::{Feature, Health, PROTOCOL, PROTOCOL_HEADER, RepoState, Repos, Slots};
+use http::HeaderMap;
 
 use super::Ctx;
 use super::reject::Rejection;
@@ -42,16 +43,20 @@ fn disk_free(folder: &std::path::Path) -> Option<u64> {
 
 /// The state of every configured checkout; what is wrong with one says nothing of the others.
 #[utoipa::path(get, path = "/repos", responses((status = 200, body = Repos)))]
-pub(crate) async fn repos(State(ctx): State<Ctx>) -> Result<Json<Repos>, Rejection> {
+pub(crate) async fn repos(
+    State(ctx): State<Ctx>,
+    headers: HeaderMap,
+) -> Result<Json<Repos>, Rejection> {
     let shared = Arc::clone(&ctx);
+    let announced = headers.contains_key(PROTOCOL_HEADER);
     let repos = tokio::task::spawn_blocking(move || {
-        let state = |(name, repo): (&String, &RepoConfig)| (name.clone(), state(repo));
+        let state = |(name, repo): (&String, &RepoConfig)| (name.clone(), state(repo, announced));
         shared.config.repos.iter().map(state).collect()
     });
     Ok(Json(repos.await?))
 }
 
-fn state(repo: &RepoConfig) -> RepoState {
+fn state(repo: &RepoConfig, announced: bool) -> RepoState {
     let path = repo.path.to_string_lossy().into_owned();
     match read(repo) {
         Ok((Some(sha), branch, dirty)) => RepoState::Ready {
@@ -63,10 +68,16 @@ fn state(repo: &RepoConfig) -> RepoState {
         Ok((None, _, _)) => RepoState::Broken {
             error: "it has no commit yet".to_owned(),
             path: Some(path),
+            missing: false,
         },
         Err(error) => RepoState::Broken {
             error: error.to_string(),
             path: Some(path),
+            missing: announced
+                && matches!(
+                    error,
+                    GitError::NotThere { .. } | GitError::NotARepository { .. }
+                ),
         },
     }
 }

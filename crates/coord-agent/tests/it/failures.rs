@@ -95,7 +95,10 @@ async fn a_repository_that_has_gone_says_so_and_the_others_do_not() {
     assert_eq!((branch.as_deref(), dirty), (Some("main"), false));
     std::fs::remove_dir_all(rig.repo.clone_path()).unwrap();
     let state = rig.client.repos().await.unwrap()["shop"].clone();
-    assert!(matches!(state, RepoState::Broken { .. }), "{state:?}");
+    assert!(
+        matches!(state, RepoState::Broken { missing: true, .. }),
+        "{state:?}"
+    );
     assert!(rig.client.assign(&rig.body(7, "do-commit")).await.is_err());
     assert!(!rig.folder(&id).exists());
 }

@@ -8,6 +8,7 @@
 mod doors;
 mod failures;
 mod logs;
+mod pulling;
 mod restarts;
 mod rig;
 mod runs;

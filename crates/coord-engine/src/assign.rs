@@ -1,6 +1,6 @@
 //! `assign`: everything that has to be looked up before the pure decision can be made.
 
-use coord_core::assignment::{AssignmentKind, FileScope, Goal, Waivers};
+use coord_core::assignment::{AssignmentKind, FileScope, FreshnessRule, Goal, Waivers};
 use coord_core::command::{AssignRequest, ClaimEvidence, WhenBlocked};
 use coord_core::ids::{MachineName, RepoName};
 use coord_core::{Command, Decision};
@@ -32,6 +32,8 @@ pub struct AssignInput {
     pub waivers: Waivers,
     /// How far the coordinator takes it.
     pub goal: Goal,
+    /// What its dispatch does about stale checkouts.
+    pub freshness: FreshnessRule,
 }
 
 impl Engine {
@@ -55,25 +57,16 @@ impl Engine {
 
     async fn request(&self, input: AssignInput) -> Result<AssignRequest, EngineError> {
         let forge = self.forge(&input.repo)?;
-        let (issue, evidence) = tokio::join!(forge.issue(input.issue), claims(forge, input.issue));
-        let failed = |source| EngineError::Forge {
-            repo: input.repo.clone(),
-            source,
-        };
+        let (issue, evidence) = tokio::join!(
+            forge.issue(input.issue),
+            self.evidence(&input.repo, input.issue)
+        );
         let issue = issue
-            .map_err(failed)?
+            .map_err(EngineError::forge(&input.repo))?
             .ok_or_else(|| EngineError::UnknownIssue {
                 repo: input.repo.clone(),
                 number: input.issue,
             })?;
-        let evidence = match evidence {
-            Ok(evidence) => evidence,
-            Err(error @ ForgeError::Transient { .. }) => ClaimEvidence::Unknown {
-                error: with_causes(&error),
-            },
-            // Waiving the rule would not help: nothing can be done with that repository.
-            Err(error) => return Err(failed(error)),
-        };
         Ok(AssignRequest {
             id: clock::fresh_id(),
             kind: AssignmentKind::Work,
@@ -83,17 +76,40 @@ impl Engine {
             model: input.model,
             briefing: input.briefing,
             scope: input.scope,
-            evidence,
+            evidence: evidence?,
             when_blocked: input.when_blocked,
             waivers: input.waivers,
             goal: input.goal,
+            freshness: input.freshness,
         })
+    }
+
+    /// What the forge says about existing work on the issue.
+    async fn evidence(&self, repo: &RepoName, number: u64) -> Result<ClaimEvidence, EngineError> {
+        let forge = self.forge(repo)?;
+        let asked = tokio::try_join!(branches(forge, number), async {
+            match self.is_shared(repo) {
+                true => forge.comments(number, None).await,
+                false => Ok(Vec::new()),
+            }
+        });
+        match asked {
+            Ok((branches, comments)) => Ok(ClaimEvidence::Known {
+                branches,
+                claims: self.foreign_claims(&comments).await?,
+            }),
+            Err(error @ ForgeError::Transient { .. }) => Ok(ClaimEvidence::Unknown {
+                error: with_causes(&error),
+            }),
+            // Waiving the rule would not help: nothing can be done with that repository.
+            Err(error) => Err(EngineError::forge(repo)(error)),
+        }
     }
 }
 
 /// The branches that somebody may be working on the issue with. One whose pull request is merged
 /// or closed is not a claim.
-async fn claims(forge: &dyn Forge, number: u64) -> Result<ClaimEvidence, ForgeError> {
+pub(crate) async fn branches(forge: &dyn Forge, number: u64) -> Result<Vec<String>, ForgeError> {
     let mut open = Vec::new();
     for branch in forge.branches(&format!("issue-{number}")).await? {
         let rest = branch.name.strip_prefix(&format!("issue-{number}"));
@@ -105,5 +121,5 @@ async fn claims(forge: &dyn Forge, number: u64) -> Result<ClaimEvidence, ForgeEr
             open.push(branch.name);
         }
     }
-    Ok(ClaimEvidence::Branches(open))
+    Ok(open)
 }

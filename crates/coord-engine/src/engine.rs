@@ -118,10 +118,14 @@ impl Engine {
     /// The forge of a repository.
     ///
     /// # Errors
-    /// When the configuration does not have the repository, or this build cannot use its forge.
+    /// [`EngineError::UnknownRepo`] when the configuration does not have it.
     pub fn forge(&self, name: &RepoName) -> Result<&dyn Forge, EngineError> {
-        let forge = self.repo(name)?.forge.as_deref();
-        forge.ok_or_else(|| EngineError::NoForge(name.clone()))
+        Ok(&*self.repo(name)?.forge)
+    }
+
+    /// Whether coordinators with another board work on the repository too.
+    pub(crate) fn is_shared(&self, name: &RepoName) -> bool {
+        self.policy().repos.get(name).is_some_and(|it| it.shared)
     }
 
     /// Where the output of the test of one commit is kept.

@@ -32,12 +32,6 @@ pub enum EngineError {
         /// The number that was asked for.
         number: u64,
     },
-    /// The repository is on a forge that this build cannot use.
-    #[error("`{0}` is on GitHub, which this version cannot use yet")]
-    NoForge(RepoName),
-    /// This machine has no checkout of the repository to look into.
-    #[error("this machine has no checkout of `{0}`")]
-    NoCheckout(RepoName),
     /// The checkout here cannot be used.
     #[error("the checkout of `{repo}` cannot be used")]
     Git {
@@ -73,6 +67,15 @@ fn join(ids: &[AssignmentId]) -> String {
 }
 
 impl EngineError {
+    /// Says whose forge failed.
+    pub(crate) fn forge(repo: &RepoName) -> impl Fn(ForgeError) -> Self {
+        let repo = repo.clone();
+        move |source| Self::Forge {
+            repo: repo.clone(),
+            source,
+        }
+    }
+
     /// What a person can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -85,12 +88,6 @@ impl EngineError {
             Self::UnknownRepo(_) => Some("`coord config` shows the repositories".to_owned()),
             Self::UnknownIssue { repo, .. } => Some(format!(
                 "`coord issue list --repo {repo}` shows the open ones"
-            )),
-            Self::NoForge(repo) => Some(format!(
-                "set `forge: local` for `{repo}`: issues and merges then stay on this machine"
-            )),
-            Self::NoCheckout(repo) => Some(format!(
-                "give a machine with a loopback host a `repo_paths` entry for `{repo}`"
             )),
             Self::Git { source, .. } => source.hint(),
             Self::UnknownAssignment(_) => Some("`coord status` shows the ids".to_owned()),

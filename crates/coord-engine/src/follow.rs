@@ -93,7 +93,7 @@ impl Engine {
                 return self.poll(machine, client, reached).await;
             }
             let mut events = client.events(None).await?;
-            self.sync(machine, client).await?;
+            self.catch_up(machine, client).await?;
             *reached = true;
             while let Some(event) = events.next().await {
                 self.hear(machine, client, event?, progress).await?;
@@ -113,7 +113,7 @@ impl Engine {
         reached: &mut bool,
     ) -> Result<std::convert::Infallible, Interrupted> {
         loop {
-            self.sync(machine, client).await?;
+            self.catch_up(machine, client).await?;
             *reached = true;
             tokio::time::sleep(POLL).await;
         }
@@ -127,7 +127,7 @@ impl Engine {
         progress: &mpsc::Sender<Progress>,
     ) -> Result<(), Interrupted> {
         if event.kind == AgentEventKind::Resync {
-            return self.sync(machine, client).await;
+            return self.catch_up(machine, client).await;
         }
         if let Some((id, report)) = event.report() {
             self.answers(machine).await?;
@@ -140,7 +140,11 @@ impl Engine {
     }
 
     /// Asks the agent for everything and tells the board what it did not know.
-    async fn sync(&self, machine: &MachineName, client: &AgentClient) -> Result<(), Interrupted> {
+    async fn catch_up(
+        &self,
+        machine: &MachineName,
+        client: &AgentClient,
+    ) -> Result<(), Interrupted> {
         let board = self.store().board().await.map_err(EngineError::from)?;
         let answer = ask(client, status_query(&board, machine), &board, machine).await?;
         let view = AgentView {

@@ -9,17 +9,22 @@
 
 mod agents;
 mod assign;
+mod claims;
 mod clock;
+mod dispatch;
 mod drive;
 mod effects;
 mod engine;
 mod error;
 mod follow;
+mod freshness;
 mod leases;
+mod merge;
 mod old_peer;
 mod owner;
 mod repos;
 mod rest;
+mod sync;
 mod tests_run;
 
 pub use agents::{AgentView, Agents};
@@ -29,5 +34,7 @@ pub use drive::Progress;
 pub use effects::Carried;
 pub use engine::{Engine, Setup};
 pub use error::EngineError;
+pub use freshness::{Freshness, RepoFreshness};
 pub use repos::RepoContext;
 pub use rest::{merge_rests, settled, test_is_over};
+pub use sync::{Synced, SyncedRepo};

@@ -123,9 +123,7 @@ impl Engine {
             return Some(report);
         };
         if let (Some(branch), None, Ok(forge)) = (&end.branch, &end.head, self.forge(repo)) {
-            let branches = forge.branches(branch).await.ok()?;
-            let tip = branches.into_iter().find(|it| it.name == *branch);
-            end.head = tip.map(|it| it.head);
+            end.head = forge.branch_head(branch).await.ok()?;
         }
         Some(AgentReport::Finished { at, end })
     }

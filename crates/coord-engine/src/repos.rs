@@ -9,8 +9,8 @@ use coord_forge::Forge;
 /// One repository of the configuration.
 #[derive(Clone)]
 pub struct RepoContext {
-    /// Issues, comments, pull requests and merges; `None` for a forge that this build cannot use.
-    pub forge: Option<Arc<dyn Forge>>,
+    /// Issues, comments, pull requests and merges.
+    pub forge: Arc<dyn Forge>,
     /// The checkout on this machine, for tests; `None` where this machine has none.
     pub path: Option<PathBuf>,
     /// Build, then test; empty when nothing is configured.

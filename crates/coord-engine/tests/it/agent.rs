@@ -1,9 +1,10 @@
 //! An agent that does what the test says: a real server that speaks the wire protocol, without any
 //! worker. It counts the workers that it would have started.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,9 +15,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use coord_core::ids::AssignmentId;
+use coord_git::{GitError, Repo};
 use coord_protocol::{
     ActiveRow, AgentEvent, AgentEventKind, AssignBody, AssignmentRow, AssignmentStatus,
-    CompletedRow, EndReport, EndResult, ErrorBody, Feature, Health, Progress, StatusAnswer,
+    CompletedRow, EndReport, EndResult, ErrorBody, Feature, Health, Progress, RepoState, Repos,
+    StatusAnswer,
 };
 use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
@@ -63,6 +66,9 @@ pub(crate) struct Seen {
     answers: VecDeque<Answer>,
     work: Option<Work>,
     seq: u64,
+    checkouts: BTreeMap<String, PathBuf>,
+    /// How often `/repos` was asked for.
+    pub(crate) repos: usize,
     /// Every request to `/assign`, refused ones too.
     pub(crate) assigns: Vec<AssignBody>,
     /// Every request to `/cancel`, with the id as it was sent.
@@ -178,6 +184,13 @@ impl ScriptedAgent {
     /// Every worker from here on does this at once and ends.
     pub(crate) fn workers_do(&self, work: Work) {
         self.script.seen.send_modify(|seen| seen.work = Some(work));
+    }
+
+    /// The machine has this checkout of the repository.
+    pub(crate) fn has_checkout(&self, repo: &str, path: PathBuf) {
+        self.script
+            .seen
+            .send_modify(|seen| drop(seen.checkouts.insert(repo.to_owned(), path)));
     }
 
     /// Something that the test wants to know.
@@ -329,7 +342,7 @@ impl Script {
             let own = || AssignmentId::from_bits(0xa6e17 + seen.rows.len() as u64);
             let id = body.id.clone().unwrap_or_else(own);
             if let Some(known) = seen.rows.iter().find(|row| row.id == id) {
-                if known.body == body {
+                if known.body.is_same_work(&body) {
                     answer = Ok(known.wire());
                 }
                 return;
@@ -436,6 +449,7 @@ fn router(script: Arc<Script>) -> Router {
     Router::new()
         .route("/health", get(health))
         .route("/status", get(status))
+        .route("/repos", get(repos))
         .route("/events", get(events))
         .route("/assign", post(assign))
         .route("/cancel/{id}", post(cancel))
@@ -455,6 +469,28 @@ async fn status(State(script): State<Arc<Script>>) -> Json<StatusAnswer> {
     // Only now: what happens after a look is not in its answer.
     script.seen.send_modify(|seen| seen.looks += 1);
     Json(answer)
+}
+
+async fn repos(State(script): State<Arc<Script>>) -> Json<Repos> {
+    script.seen.send_modify(|seen| seen.repos += 1);
+    let checkouts = script.seen.borrow().checkouts.clone();
+    let states = checkouts.into_iter().map(|(name, path)| {
+        let state = match Repo::open(&path).and_then(|repo| repo.status()) {
+            Ok(status) => RepoState::Ready {
+                sha: status.sha.unwrap().to_string(),
+                branch: status.branch,
+                dirty: status.dirty,
+                path: path.display().to_string(),
+            },
+            Err(error) => RepoState::Broken {
+                missing: matches!(error, GitError::NotThere { .. }),
+                error: error.to_string(),
+                path: None,
+            },
+        };
+        (name, state)
+    });
+    Json(states.collect())
 }
 
 async fn events(State(script): State<Arc<Script>>) -> Response {

@@ -9,14 +9,19 @@
 )]
 
 mod agent;
+mod claiming;
 mod claims;
 mod crashes;
 mod dispatching;
+mod faults;
 mod following;
+mod freshness;
+mod github;
 mod merging;
 mod old_peer;
 mod spine;
 mod stopping;
+mod syncing;
 mod testing;
 mod together;
 mod world;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use coord_core::assignment::{Assignment, FileScope, Goal, Waivers};
+use coord_core::assignment::{Assignment, FileScope, FreshnessRule, Goal, Waivers};
 use coord_core::command::WhenBlocked;
 use coord_core::effect::CommentEvent;
 use coord_core::ids::{AssignmentId, EffectKey};
@@ -89,7 +89,7 @@ impl World {
         let store = Store::open(self.path("coord.db")).await.unwrap();
         let forge = LocalForge::new(store.clone(), "api".into(), Some(self.fixture.clone_path()));
         let context = RepoContext {
-            forge: Some(Arc::new(forge)),
+            forge: Arc::new(forge),
             path: Some(self.fixture.clone_path()),
             commands: self.commands.clone(),
             test_limit: self.test_limit,
@@ -160,7 +160,7 @@ impl World {
 
     /// What was posted to the issue, by the last marker of each comment, sorted.
     pub(crate) async fn comments(&self, issue: u64) -> Vec<CommentEvent> {
-        let comments = self.forge.comments(issue).await.unwrap();
+        let comments = self.forge.comments(issue, None).await.unwrap();
         let marked = |body: &str| marker::find_all(body).last().unwrap().event;
         let mut events: Vec<_> = comments.iter().map(|it| marked(&it.body)).collect();
         events.sort();
@@ -263,6 +263,7 @@ fn policy() -> Policy {
     let repo = RepoPolicy {
         depends_on: Vec::new(),
         default_branch: None,
+        shared: false,
     };
     let machine = MachinePolicy {
         capabilities: Vec::new(),
@@ -296,6 +297,7 @@ pub(crate) fn input(issue: u64) -> AssignInput {
             ..Waivers::default()
         },
         goal: Goal::Merged,
+        freshness: FreshnessRule::Tell,
     }
 }
 
@@ -353,7 +355,13 @@ pub(crate) fn cancelled() -> EndReport {
 }
 
 /// Commits one file on a branch from the remote's `main`, in a clone of its own, and pushes it.
-fn publish(remote: &Path, desks: &Path, branch: &str, file: &str, text: &str) -> EndReport {
+pub(crate) fn publish(
+    remote: &Path,
+    desks: &Path,
+    branch: &str,
+    file: &str,
+    text: &str,
+) -> EndReport {
     std::fs::create_dir_all(desks).unwrap();
     let desk = desks.join(branch);
     let (from, to) = (remote.to_str().unwrap(), desk.to_str().unwrap());

@@ -12,6 +12,7 @@ use coord_core::ids::{MachineName, RepoName};
 use coord_engine::{Agents, Engine, RepoContext, Setup};
 use coord_forge::Forge;
 use coord_forge_local::LocalForge;
+use coord_github::{AppCredentials, CredentialSource, Github, GithubOptions, Trust};
 use coord_protocol::{AgentClient, Timeouts};
 use coord_store::Store;
 use coord_worker::environment::{Source, environment};
@@ -118,9 +119,12 @@ pub(crate) fn user_home() -> Option<PathBuf> {
     std::env::home_dir().filter(|home| !home.as_os_str().is_empty())
 }
 
+/// How long GitHub may take for one answer.
+const GITHUB_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// An engine for `config` on the board in `store`.
 pub(crate) fn engine(config: &Config, home: PathBuf, store: Store) -> Result<Engine, Failure> {
-    let repos = repos(config, &store);
+    let repos = repos(config, &store)?;
     let agents = agents(config, &home)?;
     let repo_paths = repo_paths(config);
     let test_env = test_env();
@@ -136,32 +140,75 @@ pub(crate) fn engine(config: &Config, home: PathBuf, store: Store) -> Result<Eng
     })?)
 }
 
-fn repos(config: &Config, store: &Store) -> BTreeMap<RepoName, RepoContext> {
+fn repos(config: &Config, store: &Store) -> Result<BTreeMap<RepoName, RepoContext>, Failure> {
     let host = hostname();
-    let contexts = config.repos.iter().map(|repo| {
+    let github = github(config, store)?;
+    let context = |repo: &coord_config::Repo| {
         let path = config.local_path(&repo.name, &host).map(Path::to_owned);
-        let forge: Option<Arc<dyn Forge>> = match repo.forge {
-            ForgeKind::Local => {
+        let forge: Arc<dyn Forge> = match (repo.forge, &repo.github) {
+            (ForgeKind::Github, Some(name)) => Arc::new(github.repo(name)),
+            (ForgeKind::Github, None) => return Err(unnamed(&repo.name)),
+            (ForgeKind::Local, _) => {
                 let forge = LocalForge::new(store.clone(), repo.name.clone(), path.clone());
-                Some(Arc::new(forge.used_by(person())))
+                Arc::new(forge.used_by(person()))
             }
-            ForgeKind::Github => None,
         };
         let commands = [&repo.build_command, &repo.test_command];
         let mut commands: Vec<String> = commands.into_iter().flatten().cloned().collect();
         commands.dedup();
-        let test_limit = Duration::from_secs(config.pipeline.test_timeout_seconds);
-        (
-            repo.name.clone(),
-            RepoContext {
-                forge,
-                path,
-                commands,
-                test_limit,
-            },
-        )
-    });
-    contexts.collect()
+        let context = RepoContext {
+            forge,
+            path,
+            commands,
+            test_limit: Duration::from_secs(config.pipeline.test_timeout_seconds),
+        };
+        Ok((repo.name.clone(), context))
+    };
+    config.repos.iter().map(context).collect()
+}
+
+/// The configuration sees to it that there is a name.
+fn unnamed(repo: &RepoName) -> Failure {
+    Failure::usage(format!("`{repo}` is on GitHub under no name"))
+        .with_hint("give it the key `github` with `owner/name`")
+}
+
+/// One connection for all repositories on GitHub; nobody is asked before the first call.
+fn github(config: &Config, store: &Store) -> Result<Github, Failure> {
+    Ok(Github::new(GithubOptions {
+        api_url: config.github_api_url.clone(),
+        credentials: credentials(config),
+        trust: trust(config),
+        store: store.clone(),
+        timeout: GITHUB_TIMEOUT,
+        clock: Arc::new(coord_engine::now),
+    })?)
+}
+
+/// Whoever configured an App does not mean the person's own account.
+fn credentials(config: &Config) -> CredentialSource {
+    match &config.github_app {
+        Some(app) => CredentialSource {
+            app: Some(AppCredentials {
+                app_id: app.app_id,
+                key_file: app.private_key_file.clone(),
+                installation_id: app.installation_id,
+            }),
+            ..CredentialSource::default()
+        },
+        None => CredentialSource {
+            gh: Some(PathBuf::from("gh")),
+            ..CredentialSource::from_env(&|name| std::env::var(name).ok())
+        },
+    }
+}
+
+fn trust(config: &Config) -> Trust {
+    let authors = config.trust.authors.iter();
+    Trust {
+        associations: authors.map(|author| author.as_str().to_owned()).collect(),
+        users: config.trust.users.iter().cloned().collect(),
+    }
 }
 
 /// What the account that runs this is called.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agent, assign, completions, config, history, issue, log, merge, resume, status, stop, test, up,
-    wait, watch, why,
+    agent, assign, completions, config, history, issue, log, merge, resume, status, stop, sync,
+    test, up, wait, watch, why,
 };
 use crate::demo;
 use crate::printer::Printer;
@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Why(why::WhyArgs),
     /// Open, list, show and close issues
     Issue(issue::IssueArgs),
+    /// Read what is on GitHub into the mirror that other commands show
+    Sync(sync::SyncArgs),
     /// Show the configuration as it is understood
     Config(config::ConfigArgs),
     /// Run the agent of this machine

@@ -6,6 +6,7 @@ use coord_core::BoardEvent;
 use coord_core::assignment::{
     Assignment, AssignmentState, MergeState, TestResult, TestVerdict, WorkerEnd, WorkerResult,
 };
+use coord_core::effect::{ForeignClaim, Outcome};
 use coord_core::failure::FailureClass;
 use coord_core::why::{WaitsFor, Why};
 
@@ -29,6 +30,12 @@ pub(crate) fn event(event: &BoardEvent) -> String {
             assignment.issue,
             assignment.machine,
             plain(&assignment.title)
+        ),
+        BoardEvent::ClaimWon { id } => format!("{id} has claimed its issue on the forge"),
+        BoardEvent::ClaimLost { id, to } => format!(
+            "{id} {}: {}",
+            paint(WARN, "claimed too late"),
+            claimed_by(to.as_ref())
         ),
         BoardEvent::AssignmentAccepted { id } => format!("{id} accepted by its agent"),
         BoardEvent::WorkerStarted { id, .. } => format!("{id} worker started"),
@@ -86,13 +93,21 @@ pub(crate) fn event(event: &BoardEvent) -> String {
         BoardEvent::IssueClosed { issue } => format!("{issue} closed"),
         BoardEvent::EffectQueued { key, .. } => format!("effect {key} queued"),
         BoardEvent::EffectSettled { key, outcome } => match outcome {
-            coord_core::effect::Outcome::Failed { error, .. } => {
+            Outcome::Failed { error, .. } => {
                 format!("effect {key} {}: {}", paint(BAD, "failed"), plain(error))
             }
             _ => format!("effect {key} settled"),
         },
         BoardEvent::AssignmentArchived { id } => format!("{id} archived"),
     }
+}
+
+/// Who had claimed an issue before us.
+pub(crate) fn claimed_by(to: Option<&ForeignClaim>) -> String {
+    to.map_or_else(
+        || "another coordinator was first".to_owned(),
+        |claim| plain(&claim.to_string()),
+    )
 }
 
 fn ended(end: &WorkerEnd) -> String {
@@ -212,11 +227,10 @@ pub(crate) fn next_step(why: &Why) -> Option<&str> {
 pub(crate) const fn is_detail(event: &BoardEvent) -> bool {
     match event {
         BoardEvent::EffectQueued { .. }
+        | BoardEvent::ClaimWon { .. }
         | BoardEvent::AssignmentAccepted { .. }
         | BoardEvent::AssignmentArchived { .. } => true,
-        BoardEvent::EffectSettled { outcome, .. } => {
-            !matches!(outcome, coord_core::effect::Outcome::Failed { .. })
-        }
+        BoardEvent::EffectSettled { outcome, .. } => !matches!(outcome, Outcome::Failed { .. }),
         _ => false,
     }
 }

@@ -7,6 +7,7 @@ use coord_agent::AgentError;
 use coord_config::ConfigError;
 use coord_core::Refusal;
 use coord_engine::EngineError;
+use coord_github::GithubError;
 use coord_protocol::ClientError;
 use coord_store::StoreError;
 
@@ -113,7 +114,6 @@ impl From<EngineError> for Failure {
             | EngineError::UnknownIssue { .. }
             | EngineError::UnknownAssignment(_)
             | EngineError::Ambiguous { .. } => exit::USAGE,
-            EngineError::NoForge(_) | EngineError::NoCheckout(_) => exit::USAGE,
             EngineError::Store(_)
             | EngineError::Forge { .. }
             | EngineError::Git { .. }
@@ -151,6 +151,16 @@ impl From<ConfigError> for Failure {
     }
 }
 
+impl From<GithubError> for Failure {
+    fn from(error: GithubError) -> Self {
+        let hint = "correct `github_api_url` in the configuration".to_owned();
+        Self {
+            code: exit::USAGE,
+            ..Self::of(&error, Some(hint))
+        }
+    }
+}
+
 impl From<AgentError> for Failure {
     fn from(error: AgentError) -> Self {
         let code = match &error {
@@ -178,6 +188,7 @@ impl From<Refusal> for Failure {
         let code = match refusal.rule {
             Rule::Configuration | Rule::UnknownAssignment => exit::USAGE,
             Rule::IssueClosed
+            | Rule::Untrusted
             | Rule::Claimed
             | Rule::ClaimUnknown
             | Rule::Dependency

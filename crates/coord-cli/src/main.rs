@@ -2,12 +2,14 @@
 
 mod app;
 mod args;
+mod budget;
 mod commands;
 mod demo;
 mod describe;
 mod exit;
 mod failure;
 mod log_line;
+mod mirror;
 mod narrator;
 mod printer;
 mod time;

@@ -7,7 +7,7 @@ use coord_core::Policy;
 use coord_core::ids::{MachineName, RepoName};
 use coord_core::policy::{BudgetPolicy, ConcurrencyPolicy, MachinePolicy, ModelPolicy, RepoPolicy};
 
-use crate::config::{Config, Machine, Repo};
+use crate::config::{Config, ForgeKind, Machine, Repo};
 
 /// `stale_threshold` counted polls in the seed. Time is what counts: three polls in a row can
 /// fail within ten seconds.
@@ -92,6 +92,10 @@ impl Repo {
         RepoPolicy {
             depends_on: self.depends_on.clone(),
             default_branch: self.default_branch.clone(),
+            shared: match self.forge {
+                ForgeKind::Github => true,
+                ForgeKind::Local => false,
+            },
         }
     }
 }

@@ -40,6 +40,10 @@ pub struct Config {
     pub coordinator_only_files: Vec<String>,
     /// The API of GitHub or of an Enterprise server, without a slash at the end.
     pub github_api_url: String,
+    /// As whom GitHub is asked, instead of with a token from the environment.
+    pub github_app: Option<GithubApp>,
+    /// Whose issues and comments on GitHub may tell the coordinator what to do.
+    pub trust: Trust,
     /// From the worker's end to the merge.
     pub pipeline: Pipeline,
     /// Limits in US dollars.
@@ -206,6 +210,78 @@ pub struct Housekeeping {
     pub keep_finished_days: u32,
 }
 
+/// A GitHub App that is installed where the repositories are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GithubApp {
+    /// The number on the App's page.
+    pub app_id: u64,
+    /// The file with its private key, in PEM.
+    #[serde(serialize_with = "write::path")]
+    pub private_key_file: PathBuf,
+    /// The number of its installation, which the address of the installation's page ends with.
+    pub installation_id: u64,
+}
+
+/// Whose issues and comments count. Those of others are shown, and never acted on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Trust {
+    /// Everybody who stands so to the repository.
+    pub authors: Vec<Association>,
+    /// Accounts besides, compared without regard to case.
+    pub users: Vec<String>,
+}
+
+/// How an account stands to a repository: GitHub's `author_association`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Association {
+    /// Owns it.
+    Owner,
+    /// Belongs to the organisation that owns it.
+    Member,
+    /// Was invited to work on it.
+    Collaborator,
+    /// Had something merged into it before.
+    Contributor,
+    /// Contributes to it for the first time.
+    FirstTimeContributor,
+    /// Contributes to anything on GitHub for the first time.
+    FirstTimer,
+    /// Stands for an account that was not taken along in an import.
+    Mannequin,
+    /// None of these.
+    None,
+}
+
+impl Association {
+    /// All of them, from the closest.
+    pub const ALL: [Self; 8] = [
+        Self::Owner,
+        Self::Member,
+        Self::Collaborator,
+        Self::Contributor,
+        Self::FirstTimeContributor,
+        Self::FirstTimer,
+        Self::Mannequin,
+        Self::None,
+    ];
+
+    /// As GitHub spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "OWNER",
+            Self::Member => "MEMBER",
+            Self::Collaborator => "COLLABORATOR",
+            Self::Contributor => "CONTRIBUTOR",
+            Self::FirstTimeContributor => "FIRST_TIME_CONTRIBUTOR",
+            Self::FirstTimer => "FIRST_TIMER",
+            Self::Mannequin => "MANNEQUIN",
+            Self::None => "NONE",
+        }
+    }
+}
+
 /// From the worker's end to the merge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Pipeline {
@@ -287,6 +363,8 @@ impl Default for Config {
             housekeeping: Housekeeping::default(),
             coordinator_only_files: Vec::new(),
             github_api_url: "https://api.github.com".to_owned(),
+            github_app: None,
+            trust: Trust::default(),
             pipeline: Pipeline::default(),
             budgets: Budgets::default(),
             worker: Worker::default(),
@@ -354,6 +432,19 @@ impl Default for Housekeeping {
         Self {
             warm_worktrees: 2,
             keep_finished_days: 30,
+        }
+    }
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        Self {
+            authors: vec![
+                Association::Owner,
+                Association::Member,
+                Association::Collaborator,
+            ],
+            users: Vec::new(),
         }
     }
 }

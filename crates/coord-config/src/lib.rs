@@ -19,8 +19,9 @@ mod section;
 mod write;
 
 pub use config::{
-    Budgets, CapabilityRule, Concurrency, Config, ForgeKind, Hooks, Housekeeping, Machine, Models,
-    Pipeline, Repo, Reviews, SettingSource, SmokeTests, Worker, WorkerPermissions, WorktreeSetup,
+    Association, Budgets, CapabilityRule, Concurrency, Config, ForgeKind, GithubApp, Hooks,
+    Housekeeping, Machine, Models, Pipeline, Repo, Reviews, SettingSource, SmokeTests, Trust,
+    Worker, WorkerPermissions, WorktreeSetup,
 };
 pub use deny::DEFAULT_DENY;
 pub use error::{ConfigError, Invalid};

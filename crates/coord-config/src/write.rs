@@ -26,6 +26,10 @@ pub(crate) fn paths<S: Serializer>(
     serializer.collect_map(paths.iter().map(|(name, path)| (name, lossy(path))))
 }
 
+pub(crate) fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&lossy(path))
+}
+
 pub(crate) fn optional_path<S: Serializer>(
     path: &Option<PathBuf>,
     serializer: S,

@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use coord_core::assignment::{Assignment, FileScope, Goal, Waivers};
+use coord_core::assignment::{Assignment, FileScope, FreshnessRule, Goal, Waivers};
 use coord_core::command::WhenBlocked;
-use coord_core::effect::Outcome;
+use coord_core::effect::{ForeignClaim, Outcome};
 use coord_core::event::BoardEvent;
-use coord_core::ids::{EffectKey, MachineName, RepoName};
-use coord_core::key::EffectKind;
+use coord_core::ids::{AssignmentId, EffectKey, MachineName, RepoName};
+use coord_core::key::{self, EffectKind};
 use coord_engine::{AssignInput, Carried, Engine};
 use coord_store::Committed;
 use serde_json::json;
 
 use crate::app::{App, Bench};
+use crate::describe;
 use crate::exit;
 use crate::failure::{Failure, io};
 use crate::printer::{Printer, plain};
@@ -61,6 +62,18 @@ pub(crate) struct AssignArgs {
     /// Dispatch although the forge could not be asked for existing branches
     #[arg(long)]
     accept_unknown: bool,
+    /// Dispatch although the author of the issue is not trusted
+    #[arg(long)]
+    trust: bool,
+    /// Dispatch although another coordinator has claimed the issue
+    #[arg(long)]
+    take_over: bool,
+    /// Fast-forward checkouts on the machine that are behind, before the worker starts
+    #[arg(long)]
+    auto_pull: bool,
+    /// Do not look whether checkouts on the machine are behind
+    #[arg(long, conflicts_with = "auto_pull")]
+    skip_freshness: bool,
     /// Only say what would happen
     #[arg(long)]
     dry_run: bool,
@@ -95,7 +108,11 @@ pub(crate) async fn run(app: &App, args: AssignArgs) -> Result<u8, Failure> {
         return dry(app.printer, &engine, input).await;
     }
     let committed = engine.assign(input).await?;
-    let carried = deliver(&engine, &committed).await?;
+    let mut carried = deliver(&engine, &committed).await?;
+    if let Some(id) = claimed(&committed, &carried) {
+        // A claim that stands has queued the dispatch.
+        carried.extend(engine.carry_out_now(&[key::dispatch(id)]).await?);
+    }
     engine.close().await;
     if let Some(refusal) = committed.refusal {
         return Err(refusal.into());
@@ -128,8 +145,15 @@ impl AssignArgs {
                 allow_overlap: self.allow_overlap,
                 ignore_deps: self.ignore_deps,
                 accept_unknown: self.accept_unknown,
+                trust: self.trust,
+                take_over: self.take_over,
             },
             goal: self.until.map_or(default, Goal::from),
+            freshness: match (self.auto_pull, self.skip_freshness) {
+                (true, _) => FreshnessRule::Pull,
+                (false, true) => FreshnessRule::Skip,
+                (false, false) => FreshnessRule::Tell,
+            },
         })
     }
 }
@@ -172,6 +196,21 @@ pub(crate) async fn deliver(
     Ok(engine.carry_out_now(&queued).await?)
 }
 
+/// The new assignment, where its issue was claimed just now.
+fn claimed<'a>(committed: &'a Committed, carried: &[Carried]) -> Option<&'a AssignmentId> {
+    let won = carried.iter().any(|carried| {
+        matches!(
+            carried,
+            Carried::Settled {
+                outcome: Outcome::Claimed,
+                ..
+            }
+        )
+    });
+    let new = committed.recorded.iter().find_map(|r| assigned(&r.event));
+    new.filter(|_| won).map(|assignment| &assignment.id)
+}
+
 fn assigned(event: &BoardEvent) -> Option<&Assignment> {
     match event {
         BoardEvent::AssignmentRequested { assignment }
@@ -194,62 +233,46 @@ fn headline(assignment: &Assignment) -> String {
     )
 }
 
+/// How far the assignment came with this command.
+#[derive(Debug, PartialEq)]
+enum Reached {
+    /// Its agent has it.
+    Dispatched,
+    /// It claims its issue and waits.
+    Waits(String),
+    /// It was to be dispatched, which is tried again.
+    Postponed(String),
+    /// It was to be dispatched, which is not due yet.
+    Queued,
+}
+
 fn show(printer: Printer, committed: &Committed, carried: &[Carried]) -> Result<u8, Failure> {
     let Some(assignment) = committed.recorded.iter().find_map(|r| assigned(&r.event)) else {
         return Err(Failure::failed("nothing was assigned"));
     };
-    let failed = carried.iter().find_map(|carried| match carried {
-        Carried::Settled {
-            outcome: Outcome::Failed { error, .. },
-            key,
-        } if is_dispatch(key) => Some(error.clone()),
-        _ => None,
-    });
-    if let Some(error) = failed {
-        let why = format!(
-            "the agent of `{}` did not take it: {error}",
-            assignment.machine
-        );
-        return Err(Failure::failed(plain(&why)));
-    }
-    let postponed = carried.iter().find_map(|carried| match carried {
-        Carried::Postponed { error, key, .. } if is_dispatch(key) => Some(error.as_str()),
-        _ => None,
-    });
-    let dispatched = carried.iter().any(|carried| {
-        matches!(
-            carried,
-            Carried::Settled {
-                outcome: Outcome::Dispatched,
-                ..
-            }
-        )
-    });
+    let reached = reached(assignment, committed, carried)?;
     if printer.is_json() {
-        printer.json(&json!({"assignment": assignment, "dispatched": dispatched,
-            "postponed": postponed}));
+        let postponed = match &reached {
+            Reached::Postponed(error) => Some(error),
+            Reached::Dispatched | Reached::Waits(_) | Reached::Queued => None,
+        };
+        printer.json(&json!({"assignment": assignment,
+            "dispatched": reached == Reached::Dispatched, "postponed": postponed}));
         return Ok(exit::OK);
     }
     printer.line(headline(assignment));
     let id = &assignment.id;
-    let waits = committed
-        .recorded
-        .iter()
-        .find_map(|recorded| match &recorded.event {
-            BoardEvent::AssignmentWaits { why, .. } => Some(why.to_string()),
-            _ => None,
-        });
-    match (dispatched, waits, postponed) {
-        (true, _, _) => printer.line(format_args!("→ dispatched (assignment {id})")),
-        (_, Some(why), _) => printer.line(format_args!("→ waits (assignment {id}): {why}")),
-        (_, _, Some(error)) => {
+    match reached {
+        Reached::Dispatched => printer.line(format_args!("→ dispatched (assignment {id})")),
+        Reached::Waits(why) => printer.line(format_args!("→ waits (assignment {id}): {why}")),
+        Reached::Postponed(error) => {
             printer.line(format_args!(
                 "→ kept (assignment {id}), not dispatched yet: {}",
-                plain(error)
+                plain(&error)
             ));
             printer.note("it goes out as soon as `coord up`, `coord wait` or `coord resume` reaches the agent");
         }
-        (false, None, None) => {
+        Reached::Queued => {
             printer.line(format_args!("→ queued (assignment {id})"));
             printer.note("starts are staggered: `coord up` or `coord wait` dispatches it when its time comes");
         }
@@ -257,6 +280,73 @@ fn show(printer: Printer, committed: &Committed, carried: &[Carried]) -> Result<
     Ok(exit::OK)
 }
 
-fn is_dispatch(key: &EffectKey) -> bool {
-    EffectKind::of(key) == Some(EffectKind::Dispatch)
+/// What came of the effects; that it failed for good, or that somebody else was first, is an error.
+fn reached(
+    assignment: &Assignment,
+    committed: &Committed,
+    carried: &[Carried],
+) -> Result<Reached, Failure> {
+    let mut reached = match committed.recorded.iter().find_map(|r| waits(&r.event)) {
+        Some(why) => Reached::Waits(why),
+        None => Reached::Queued,
+    };
+    for carried in carried {
+        match carried {
+            Carried::Settled { key, outcome } => match outcome {
+                Outcome::Dispatched => reached = Reached::Dispatched,
+                Outcome::ClaimLost { to } => return Err(lost(assignment, to.as_ref())),
+                Outcome::Failed { error, .. } if starts(key) => {
+                    return Err(failed(assignment, key, error));
+                }
+                Outcome::Failed { .. }
+                | Outcome::Claimed
+                | Outcome::ClaimReleased
+                | Outcome::CancelDelivered
+                | Outcome::CommentPosted
+                | Outcome::Tested { .. }
+                | Outcome::Merged { .. }
+                | Outcome::MergeConflict { .. }
+                | Outcome::MergeRefused { .. }
+                | Outcome::IssueClosed => {}
+            },
+            Carried::Postponed { key, error, .. } if starts(key) => {
+                reached = Reached::Postponed(error.clone());
+            }
+            Carried::Postponed { .. } => {}
+        }
+    }
+    Ok(reached)
+}
+
+fn waits(event: &BoardEvent) -> Option<String> {
+    match event {
+        BoardEvent::AssignmentWaits { why, .. } => Some(why.to_string()),
+        _ => None,
+    }
+}
+
+/// Whether no worker starts without this effect.
+fn starts(key: &EffectKey) -> bool {
+    matches!(
+        EffectKind::of(key),
+        Some(EffectKind::Claim | EffectKind::Dispatch)
+    )
+}
+
+fn failed(assignment: &Assignment, key: &EffectKey, error: &str) -> Failure {
+    let why = match EffectKind::of(key) {
+        Some(EffectKind::Claim) => format!("{} could not be claimed: {error}", assignment.issue),
+        _ => format!(
+            "the agent of `{}` did not take it: {error}",
+            assignment.machine
+        ),
+    };
+    Failure::failed(plain(&why))
+}
+
+fn lost(assignment: &Assignment, to: Option<&ForeignClaim>) -> Failure {
+    let issue = &assignment.issue;
+    let claim = describe::claimed_by(to);
+    Failure::failed(format!("{issue} was claimed before: {claim}"))
+        .with_hint("no worker was started; if that coordinator is gone for good, pass --take-over")
 }

@@ -1,4 +1,7 @@
-//! `coord issue`: the work list. On the local forge this is where issues live.
+//! `coord issue`: the work list. Issues on GitHub are listed and shown from the mirror, which
+//! `coord sync` refreshes; those of the local forge live here.
+
+mod print;
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -6,15 +9,16 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use coord_core::ids::RepoName;
 use coord_core::issue::{Issue, IssueState};
-use coord_engine::{Engine, EngineError};
-use coord_forge::{Comment, ForgeError, NewIssue};
-use serde_json::json;
+use coord_engine::{Engine, EngineError, now};
+use coord_forge::NewIssue;
+use coord_store::ForgeRows;
 
 use crate::app::{App, Bench};
 use crate::commands::why::only_repo;
 use crate::exit;
 use crate::failure::{Failure, io};
-use crate::printer::{FAINT, Printer, STRONG, paint, plain};
+use crate::mirror;
+use crate::printer::Printer;
 
 #[derive(Debug, Args)]
 pub(crate) struct IssueArgs {
@@ -47,11 +51,21 @@ enum Action {
         label: Vec<String>,
     },
     /// List the open issues
-    List,
+    List {
+        /// The closed ones as well, as far as they are known
+        #[arg(long)]
+        all: bool,
+        /// Ask GitHub first
+        #[arg(long)]
+        sync: bool,
+    },
     /// Show one issue with its comments
     Show {
         /// Its number
         number: u64,
+        /// Ask GitHub first, for all of its comments
+        #[arg(long)]
+        sync: bool,
     },
     /// Close an issue
     Close {
@@ -80,11 +94,6 @@ async fn act(
     repo: &RepoName,
     action: Action,
 ) -> Result<(), Failure> {
-    let forge = engine.forge(repo)?;
-    let failed = |source: ForgeError| EngineError::Forge {
-        repo: repo.clone(),
-        source,
-    };
     match action {
         Action::New {
             title,
@@ -98,31 +107,104 @@ async fn act(
                 body,
                 labels: label,
             };
-            let issue = forge.create_issue(new).await.map_err(failed)?;
-            opened(printer, &issue);
+            open(printer, engine, repo, new).await
         }
-        Action::List => list(printer, &forge.open_issues().await.map_err(failed)?),
-        Action::Show { number } => {
-            let issue = forge.issue(number).await.map_err(failed)?;
-            let issue = issue.ok_or_else(|| unknown(repo, number))?;
-            show(
-                printer,
-                &issue,
-                &forge.comments(number).await.map_err(failed)?,
-            );
-        }
+        Action::List { all, sync } => list(printer, engine, repo, all, sync).await,
+        Action::Show { number, sync } => show(printer, engine, repo, number, sync).await,
         Action::Close { number, comment } => {
-            forge
-                .issue(number)
-                .await
-                .map_err(failed)?
-                .ok_or_else(|| unknown(repo, number))?;
-            forge
-                .close_issue(number, comment.as_deref())
-                .await
-                .map_err(failed)?;
-            closed(printer, number);
+            close(printer, engine, repo, number, comment.as_deref()).await
         }
+    }
+}
+
+async fn open(
+    printer: Printer,
+    engine: &Engine,
+    repo: &RepoName,
+    new: NewIssue,
+) -> Result<(), Failure> {
+    let created = engine.forge(repo)?.create_issue(new).await;
+    let issue = created.map_err(mirror::failed(repo))?;
+    keep(engine, repo, &issue).await?;
+    print::opened(printer, &issue);
+    Ok(())
+}
+
+async fn list(
+    printer: Printer,
+    engine: &Engine,
+    repo: &RepoName,
+    all: bool,
+    sync: bool,
+) -> Result<(), Failure> {
+    engine.repo(repo)?;
+    let state = (!all).then_some(IssueState::Open);
+    let Some(mirror) = engine.mirror(repo) else {
+        let rows = ForgeRows::new(engine.store().clone(), repo.clone());
+        print::list(printer, &rows.issues(state).await?, None);
+        return Ok(());
+    };
+    if sync {
+        let _ = engine.sync(repo).await?;
+    }
+    let synced_at = mirror::age(&mirror, repo).await?;
+    print::list(printer, &mirror.issues(state).await?, Some(synced_at));
+    Ok(())
+}
+
+async fn show(
+    printer: Printer,
+    engine: &Engine,
+    repo: &RepoName,
+    number: u64,
+    sync: bool,
+) -> Result<(), Failure> {
+    let forge = engine.forge(repo)?;
+    let Some(mirror) = engine.mirror(repo) else {
+        let issue = forge.issue(number).await.map_err(mirror::failed(repo))?;
+        let issue = issue.ok_or_else(|| unknown(repo, number))?;
+        let comments = forge.comments(number, None).await;
+        let comments = comments.map_err(mirror::failed(repo))?;
+        print::show(printer, &issue, &comments, None);
+        return Ok(());
+    };
+    let synced_at = if sync {
+        mirror::refresh_issue(engine, &mirror, repo, number).await?;
+        now()
+    } else {
+        mirror::age(&mirror, repo).await?
+    };
+    let known = mirror::issue(&mirror, number).await?;
+    let (issue, comments) = known.ok_or_else(|| {
+        Failure::failed(format!("the issue #{number} of `{repo}` is not known here"))
+            .with_hint("pass --sync to ask GitHub for it")
+    })?;
+    print::show(printer, &issue, &comments, Some(synced_at));
+    Ok(())
+}
+
+async fn close(
+    printer: Printer,
+    engine: &Engine,
+    repo: &RepoName,
+    number: u64,
+    comment: Option<&str>,
+) -> Result<(), Failure> {
+    let forge = engine.forge(repo)?;
+    let issue = forge.issue(number).await.map_err(mirror::failed(repo))?;
+    let mut issue = issue.ok_or_else(|| unknown(repo, number))?;
+    let closed = forge.close_issue(number, comment).await;
+    closed.map_err(mirror::failed(repo))?;
+    issue.state = IssueState::Closed;
+    keep(engine, repo, &issue).await?;
+    print::closed(printer, number);
+    Ok(())
+}
+
+/// What was changed on GitHub is known here without a sync.
+async fn keep(engine: &Engine, repo: &RepoName, issue: &Issue) -> Result<(), Failure> {
+    if let Some(mirror) = engine.mirror(repo) {
+        mirror.put_issue(issue.clone(), now()).await?;
     }
     Ok(())
 }
@@ -147,74 +229,4 @@ fn text(body: Option<String>, file: Option<PathBuf>) -> Result<String, Failure> 
         (None, Some(file)) => std::fs::read_to_string(&file).map_err(io(file)),
         (None, None) => Ok(String::new()),
     }
-}
-
-fn opened(printer: Printer, issue: &Issue) {
-    if printer.is_json() {
-        printer.json(issue);
-    } else {
-        printer.line(format_args!("#{} {}", issue.number, plain(&issue.title)));
-    }
-}
-
-fn closed(printer: Printer, number: u64) {
-    if printer.is_json() {
-        printer.json(&json!({"number": number, "state": IssueState::Closed}));
-    } else {
-        printer.line(format_args!("#{number} is closed"));
-    }
-}
-
-fn list(printer: Printer, issues: &[Issue]) {
-    if printer.is_json() {
-        return printer.json(&issues);
-    }
-    if issues.is_empty() {
-        return printer.note("there are no open issues; `coord issue new TITLE` opens one");
-    }
-    let row = |issue: &Issue| {
-        vec![
-            format!("#{}", issue.number),
-            plain(&issue.title),
-            plain(&issue.labels.join(", ")),
-            plain(&issue.author),
-        ]
-    };
-    printer.table(
-        &["issue", "title", "labels", "author"],
-        issues.iter().map(row).collect(),
-    );
-}
-
-fn show(printer: Printer, issue: &Issue, comments: &[Comment]) {
-    if printer.is_json() {
-        let comments: Vec<_> = comments
-            .iter()
-            .map(|c| json!({"id": c.id, "author": c.author, "trusted": c.trusted, "body": c.body, "at": c.at}))
-            .collect();
-        return printer.json(&json!({"issue": issue, "comments": comments}));
-    }
-    let state = match issue.state {
-        IssueState::Open => "open",
-        IssueState::Closed => "closed",
-    };
-    let title = format!("#{} {}", issue.number, plain(&issue.title));
-    printer.line(format_args!("{} ({state})", paint(STRONG, title)));
-    if !issue.body.is_empty() {
-        printer.line(paragraph(&issue.body));
-    }
-    for comment in comments {
-        let head = format!(
-            "\n{} · {}",
-            plain(&comment.author),
-            crate::time::date_time(comment.at)
-        );
-        printer.line(paint(FAINT, head));
-        printer.line(paragraph(&comment.body));
-    }
-}
-
-/// Untrusted text of several lines.
-fn paragraph(text: &str) -> String {
-    text.lines().map(plain).collect::<Vec<_>>().join("\n")
 }

@@ -11,6 +11,7 @@ pub(crate) mod merge;
 pub(crate) mod resume;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod sync;
 pub(crate) mod test;
 pub(crate) mod up;
 pub(crate) mod wait;
@@ -50,6 +51,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, Failure> {
         Command::History(args) => block_on(history::run(&app, args)),
         Command::Why(args) => block_on(why::run(&app, args)),
         Command::Issue(args) => block_on(issue::run(&app, args)),
+        Command::Sync(args) => block_on(sync::run(&app, args)),
         Command::Agent(args) => {
             log_to_stderr("info");
             block_on(agent::run(&app, args))

@@ -1,14 +1,20 @@
-//! `coord status`: machines, assignments, the merge queue, blocked repositories.
+//! `coord status`: machines, assignments, the merge queue, blocked repositories, and what is known
+//! of GitHub. GitHub is asked only with `--sync` or `--freshness`.
+
+mod freshness;
 
 use clap::Args;
 use coord_core::assignment::{Assignment, AssignmentState};
 use coord_core::ids::{MachineName, RepoName, Timestamp};
+use coord_core::issue::IssueState;
 use coord_core::{Board, Policy, gates};
-use coord_engine::{AgentView, Engine, now};
+use coord_engine::{AgentView, Engine, RepoFreshness, now};
 use coord_store::FinishedFilter;
 use serde_json::{Value, json};
 
 use crate::app::{App, Bench};
+use crate::budget::Budget;
+use crate::commands::sync::Outcomes;
 use crate::describe::{self, count};
 use crate::exit;
 use crate::failure::Failure;
@@ -23,6 +29,12 @@ pub(crate) struct StatusArgs {
     /// How many finished assignments to show
     #[arg(long, value_name = "N", default_value_t = 5)]
     finished: u32,
+    /// Compare the checkouts of each machine with the forge
+    #[arg(long)]
+    freshness: bool,
+    /// Read what is on GitHub into the mirror first
+    #[arg(long)]
+    sync: bool,
 }
 
 pub(crate) async fn run(app: &App, args: StatusArgs) -> Result<u8, Failure> {
@@ -35,15 +47,26 @@ pub(crate) async fn run(app: &App, args: StatusArgs) -> Result<u8, Failure> {
         ))
         .with_hint("`coord config` shows the machines"));
     }
+    let synced = if args.sync {
+        let synced = Outcomes::gather(&engine, None).await;
+        synced.print_failures(app.printer);
+        Some(synced)
+    } else {
+        None
+    };
     let views = engine.look(args.machine.as_ref()).await?;
     let status = Status::gather(&engine, views, &args).await?;
     engine.close().await;
     if app.printer.is_json() {
-        app.printer.json(&status.json());
+        let mut answer = status.json();
+        if let (Some(synced), Some(object)) = (&synced, answer.as_object_mut()) {
+            object.insert("synced".to_owned(), synced.json());
+        }
+        app.printer.json(&answer);
     } else {
         status.print(app.printer);
     }
-    Ok(exit::OK)
+    Ok(synced.map_or(exit::OK, |synced| synced.code()))
 }
 
 struct Status<'e> {
@@ -52,7 +75,17 @@ struct Status<'e> {
     views: Vec<AgentView>,
     assignments: Vec<Assignment>,
     finished: Vec<Assignment>,
+    mirrors: Vec<MirrorView>,
+    budget: Budget,
+    freshness: Option<Vec<RepoFreshness>>,
     now: Timestamp,
+}
+
+/// What the mirror has of one repository.
+struct MirrorView {
+    repo: RepoName,
+    open: usize,
+    synced_at: Option<Timestamp>,
 }
 
 impl<'e> Status<'e> {
@@ -72,12 +105,19 @@ impl<'e> Status<'e> {
         };
         let finished = engine.store().finished(filter).await?;
         let finished = finished.into_iter().filter(|a| wanted(&a)).collect();
+        let freshness = match args.freshness {
+            true => Some(engine.freshness(args.machine.as_ref()).await),
+            false => None,
+        };
         Ok(Self {
             policy: engine.policy(),
             board,
             views,
             assignments,
             finished,
+            mirrors: MirrorView::all(engine).await?,
+            budget: Budget::read(engine.store()).await?,
+            freshness,
             now: now(),
         })
     }
@@ -128,8 +168,14 @@ impl<'e> Status<'e> {
             .map(|(repo, by)| json!({"repo": repo, "blocked_by": by}))
             .collect();
         let queue: Vec<_> = self.queue().iter().map(|a| &a.id).collect();
-        json!({"machines": machines, "assignments": assignments, "queue": queue,
-            "blocked": blocked, "finished": self.finished})
+        let mirrors: Vec<Value> = self.mirrors.iter().map(MirrorView::json).collect();
+        let mut value = json!({"machines": machines, "assignments": assignments, "queue": queue,
+            "blocked": blocked, "finished": self.finished, "mirrors": mirrors,
+            "rate_limits": self.budget.json()});
+        if let (Some(freshness), Some(object)) = (&self.freshness, value.as_object_mut()) {
+            object.insert("freshness".to_owned(), freshness::json(freshness));
+        }
+        value
     }
 
     fn machine_json(&self, view: &AgentView) -> Value {
@@ -217,6 +263,17 @@ impl<'e> Status<'e> {
                 ));
             }
         }
+        if let Some(freshness) = &self.freshness {
+            printer.line("");
+            freshness::print(printer, freshness);
+        }
+        if !self.mirrors.is_empty() {
+            printer.line("");
+        }
+        for mirror in &self.mirrors {
+            printer.line(mirror.sentence(self.now));
+        }
+        self.budget.print(printer, self.now);
     }
 
     fn machine_row(&self, view: &AgentView) -> Vec<String> {
@@ -294,5 +351,38 @@ impl<'e> Status<'e> {
             text.push_str(&paint(FAINT, "; usage limit"));
         }
         text
+    }
+}
+
+impl MirrorView {
+    async fn all(engine: &Engine) -> Result<Vec<Self>, Failure> {
+        let mut views = Vec::new();
+        for repo in engine.policy().repos.keys() {
+            let Some(mirror) = engine.mirror(repo) else {
+                continue;
+            };
+            views.push(Self {
+                repo: repo.clone(),
+                open: mirror.issues(Some(IssueState::Open)).await?.len(),
+                synced_at: mirror.synced_at().await?,
+            });
+        }
+        Ok(views)
+    }
+
+    fn sentence(&self, now: Timestamp) -> String {
+        let repo = &self.repo;
+        match self.synced_at {
+            None => format!("{repo} was never synced; `coord sync` reads its issues"),
+            Some(at) => {
+                let open = count(self.open, "open issue");
+                let age = span(at, now);
+                format!("{repo} had {open} when it was synced {age} ago")
+            }
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({"repo": self.repo, "open_issues": self.open, "synced_at": self.synced_at})
     }
 }

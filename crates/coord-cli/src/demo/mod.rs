@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use clap::Args;
 use coord_agent::AgentConfig;
-use coord_core::assignment::{FileScope, Goal, Waivers};
+use coord_core::assignment::{FileScope, FreshnessRule, Goal, Waivers};
 use coord_core::command::WhenBlocked;
 use coord_core::ids::AssignmentId;
 use coord_core::{Board, Command};
@@ -52,14 +52,16 @@ pub(crate) async fn run(app: &App, args: DemoArgs) -> Result<u8, Failure> {
     let place = Place::open(args.dir.as_deref())?;
     let printer = app.printer;
     let project = Project::open(place.path(), args.claude, delay(&args)).await?;
+    let engine = app::engine(&project.config, project.home.clone(), project.store.clone())?;
+    project::open_issues(engine.forge(&project::repo())?, !args.claude).await?;
     if args.prepare {
+        engine.close().await;
         project.explain(printer);
         return Ok(exit::OK);
     }
     introduce(printer, &project, args.claude);
     let agent = AgentConfig::from_config(&project.config, Some("here"), project.home.clone())?;
     let hosted = host_agent(agent).await?;
-    let engine = app::engine(&project.config, project.home.clone(), project.store.clone())?;
     let done = tokio::select! {
         done = play(printer, &engine) => done,
         asked = app::interrupted() => match asked {
@@ -170,6 +172,7 @@ fn request(number: u64) -> AssignInput {
         when_blocked: WhenBlocked::Wait,
         waivers: Waivers::default(),
         goal: Goal::Merged,
+        freshness: FreshnessRule::default(),
     }
 }
 

@@ -8,8 +8,7 @@ use std::time::Duration;
 use coord_config::Config;
 use coord_core::ids::RepoName;
 use coord_engine::EngineError;
-use coord_forge::{Forge as _, ForgeError, NewIssue};
-use coord_forge_local::LocalForge;
+use coord_forge::{Forge, ForgeError, NewIssue};
 use coord_store::Store;
 use serde_json::json;
 
@@ -60,7 +59,6 @@ impl Project {
         }
         let config = coord_config::load(&file, None)?;
         let store = Store::open(home.join("coord.db")).await?;
-        open_issues(&store, dir, !claude).await?;
         Ok(Self {
             dir: dir.to_owned(),
             home,
@@ -156,9 +154,8 @@ fn free_port() -> Result<u16, Failure> {
         .port())
 }
 
-/// Opens the issues that are not there yet; they get the numbers 1 to 5.
-async fn open_issues(store: &Store, dir: &Path, simulated: bool) -> Result<(), Failure> {
-    let forge = LocalForge::new(store.clone(), repo(), Some(dir.join("project")));
+/// Opens the issues that are not there yet; on a forge of its own they get the numbers 1 to 5.
+pub(crate) async fn open_issues(forge: &dyn Forge, simulated: bool) -> Result<(), Failure> {
     for (number, issue) in (1..).zip(scenario::ISSUES) {
         if forge.issue(number).await.map_err(forge_failed)?.is_none() {
             let new = NewIssue {

@@ -86,7 +86,7 @@ fn a_dry_run_changes_nothing() {
 #[test]
 fn what_does_not_exist_is_wrong_usage() {
     let bench = Bench::new(Special {
-        repos: "  - name: other\n    forge: local\n  - name: hub\n    github: acme/hub\n",
+        repos: "  - name: other\n    forge: local\n",
         ..Special::default()
     });
     bench.small_issue("a.txt");
@@ -102,10 +102,6 @@ fn what_does_not_exist_is_wrong_usage() {
     insta::assert_snapshot!(complains(&["assign", "laptop", "shop", "9"]), @r"
     error: there is no issue #9 in `shop`
     hint: `coord issue list --repo shop` shows the open ones
-    ");
-    insta::assert_snapshot!(complains(&["assign", "laptop", "hub", "1"]), @r"
-    error: `hub` is on GitHub, which this version cannot use yet
-    hint: set `forge: local` for `hub`: issues and merges then stay on this machine
     ");
     insta::assert_snapshot!(complains(&["assign", "laptop", "shop", "one"]), @r"
     error: invalid value 'one' for '<ISSUE>': invalid digit found in string

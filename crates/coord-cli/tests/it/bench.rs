@@ -15,6 +15,9 @@ use crate::redact;
 /// The program under test.
 pub(crate) const COORD: &str = env!("CARGO_BIN_EXE_coord");
 
+/// The token for GitHub.
+pub(crate) const TOKEN: &str = "ghp_secret";
+
 /// What is special about a desk. Texts are lines of YAML.
 pub(crate) struct Special {
     /// The folder of the repository, below the desk's.
@@ -33,6 +36,8 @@ pub(crate) struct Special {
     pub(crate) slots: u32,
     /// How far assignments go by themselves.
     pub(crate) goal: &'static str,
+    /// The address of GitHub's API; whoever is on the desk has [`TOKEN`] for it.
+    pub(crate) github: Option<String>,
     /// The program of the worker; without one the simulated worker.
     pub(crate) worker: Option<Value>,
 }
@@ -48,6 +53,7 @@ impl Default for Special {
             more: "",
             slots: 20,
             goal: "worked",
+            github: None,
             worker: None,
         }
     }
@@ -98,7 +104,14 @@ impl Bench {
 
     /// Starts the agent on a free port and tells the configuration.
     pub(crate) fn start_agent(&mut self) {
-        let mut agent = self.start(&["agent", "--port", "0"]);
+        self.start_agent_with(&[]);
+    }
+
+    /// The same with more in its environment.
+    pub(crate) fn start_agent_with(&mut self, env: &[(&str, String)]) {
+        let mut command = self.command(&["agent", "--port", "0"]);
+        command.envs(env.iter().map(|(name, value)| (name, value)));
+        let mut agent = self.launch(&mut command);
         let line = agent.says("listening on");
         let (_, port) = line.rsplit_once(':').unwrap();
         self.configure(port.parse().unwrap());
@@ -143,6 +156,9 @@ impl Bench {
              pipeline: {{gates: [test], goal: {goal}}}\n\
              worker: {{command: {worker}, grace_seconds: 1}}\n{more}"
         );
+        let github = special.github.iter();
+        let github = github.map(|url| format!("github_api_url: {url}\n"));
+        let text: String = [text].into_iter().chain(github).collect();
         std::fs::write(self.config(), text).unwrap();
     }
 
@@ -150,6 +166,9 @@ impl Bench {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = self.sandbox.command(COORD);
         command.args(args).stdin(Stdio::null());
+        if self.special.github.is_some() {
+            command.env("COORD_GITHUB_TOKEN", TOKEN);
+        }
         command
     }
 

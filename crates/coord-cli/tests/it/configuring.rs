@@ -83,6 +83,13 @@ fn the_resolved_values_of_a_small_configuration() {
       keep_finished_days: 30
     coordinator_only_files: []
     github_api_url: https://api.github.com
+    github_app: null
+    trust:
+      authors:
+      - OWNER
+      - MEMBER
+      - COLLABORATOR
+      users: []
     pipeline:
       gates:
       - test

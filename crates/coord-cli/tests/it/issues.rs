@@ -74,10 +74,6 @@ fn what_does_not_exist_is_wrong_usage() {
     error: there is more than one repository
     hint: name it with --repo, or as REPO#NUMBER
     ");
-    insta::assert_snapshot!(complains(&["list", "--repo", "hub"]), @r"
-    error: `hub` is on GitHub, which this version cannot use yet
-    hint: set `forge: local` for `hub`: issues and merges then stay on this machine
-    ");
     insta::assert_snapshot!(complains(&["list", "--repo", "nope"]), @r"
     error: there is no repository `nope` in the configuration
     hint: `coord config` shows the repositories

@@ -208,7 +208,7 @@ fn the_history_by_assignment_issue_kind_and_time() {
     insta::assert_snapshot!(complains(&["--since", "yesterday"]), @"error: `yesterday` is neither a date such as 2026-11-23T08:00 nor a span such as 2h or 7d");
     insta::assert_snapshot!(complains(&["--kind", "marged"]), @r"
     error: no event is of the kind `marged`
-    hint: there are refused, assignment_waits, assignment_requested, assignment_accepted, worker_started, files_observed, overlap_observed, worker_stuck, rate_limited, stop_requested, assignment_ended, assignment_lost, agent_silent, agent_back, test_started, test_recorded, merge_queued, merge_started, merged, merge_conflicted, merge_refused, issue_closed, effect_queued, effect_settled, assignment_archived
+    hint: there are refused, assignment_waits, assignment_requested, claim_won, claim_lost, assignment_accepted, worker_started, files_observed, overlap_observed, worker_stuck, rate_limited, stop_requested, assignment_ended, assignment_lost, agent_silent, agent_back, test_started, test_recorded, merge_queued, merge_started, merged, merge_conflicted, merge_refused, issue_closed, effect_queued, effect_settled, assignment_archived
     ");
     insta::assert_snapshot!(complains(&["--assignment", "ffff"]), @r"
     error: there is no assignment `ffff`

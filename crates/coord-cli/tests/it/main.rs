@@ -11,6 +11,7 @@ mod assigning;
 mod bench;
 mod configuring;
 mod demo;
+mod github;
 mod interrupting;
 mod issues;
 mod looking;

@@ -26,6 +26,7 @@ fn version_help_and_nonsense() {
       history  Show what happened, and when
       why  Say what an issue waits for, or why it was refused
       issue  Open, list, show and close issues
+      sync  Read what is on GitHub into the mirror that other commands show
       config  Show the configuration as it is understood
       agent  Run the agent of this machine
       up  Run the agent of this machine and the coordinator's loop in one process
@@ -65,6 +66,11 @@ fn version_help_and_nonsense() {
       --allow-overlap  Dispatch although files overlap with active work
       --ignore-deps  Dispatch although an upstream repository has active work
       --accept-unknown  Dispatch although the forge could not be asked for existing branches
+      --trust  Dispatch although the author of the issue is not trusted
+      --take-over  Dispatch although another coordinator has claimed the issue
+      --auto-pull  Fast-forward checkouts on the machine that are behind, before the
+      worker starts
+      --skip-freshness  Do not look whether checkouts on the machine are behind
       --dry-run  Only say what would happen
       -h, --help  Print help (see more with '--help')
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::bench::{Bench, Special};
+use crate::bench::{Bench, Special, commit, write};
 
 #[test]
 fn a_branch_is_tested_in_a_place_of_its_own() {
@@ -88,4 +88,32 @@ fn what_cannot_be_tested_says_why() {
     Some(0) tests skipped for [commit]: no test_command is configured
     [time]  [id] tests skipped for [commit]: no test_command is configured
     ");
+}
+
+/// Whatever gives access to the forge stays with the coordinator and the agent.
+#[test]
+fn neither_workers_nor_tests_see_a_token() {
+    const TOKENS: [&str; 3] = ["COORD_GITHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"];
+    let mut bench = Bench::new(Special {
+        repo: "    test_command: env\n",
+        ..Special::default()
+    });
+    let token = |name: &'static str| (name, format!("secret-of-{name}"));
+    bench.start_agent_with(&TOKENS.map(token));
+    let seen = bench.path("worker-env");
+    let look = json!({"run": format!("env > '{}'", seen.display())});
+    let issue = bench.issue("Look around", &[look, write("a.txt"), commit()]);
+    let id = bench.assign(&issue.to_string());
+    bench.run(&["wait", &id]).ok();
+    let mut test = bench.command(&["test", &id, "--json"]);
+    let answer = bench.launch(test.envs(TOKENS.map(token))).end().ok().json();
+    let log = std::fs::read_to_string(answer["output"].as_str().unwrap()).unwrap();
+    let worker = std::fs::read_to_string(seen).unwrap();
+    for env in [&worker, &log] {
+        assert!(env.contains("PATH="), "{env}");
+        assert!(
+            !env.contains("secret-of") && !env.contains("TOKEN="),
+            "{env}"
+        );
+    }
 }

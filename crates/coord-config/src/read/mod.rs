@@ -1,6 +1,7 @@
 //! From the text of a file to a [`Config`], or to everything that is wrong with it.
 
 mod fleet;
+mod github;
 mod rules;
 mod syntax;
 
@@ -113,6 +114,8 @@ fn config(mut root: Section<'_>) -> Config {
         housekeeping: rules::housekeeping(root.section("housekeeping")),
         coordinator_only_files: syntax::inner_paths(&mut root, "coordinator_only_files"),
         github_api_url: syntax::url(&mut root, "github_api_url").unwrap_or(defaults.github_api_url),
+        github_app: github::app(&mut root),
+        trust: github::trust(root.section("trust")),
         pipeline: rules::pipeline(root.section("pipeline")),
         budgets: rules::budgets(root.section("budgets")),
         worker: rules::worker(root.section("worker")),

@@ -24,6 +24,8 @@ fn unknown_keys_in_every_section() {
         "pipeline",
         "budgets",
         "worker",
+        "trust",
+        "github_app",
     ] {
         let shown = with(&format!("{section}: {{zzz: 1}}"));
         assert!(
@@ -650,5 +652,79 @@ fn text_that_is_not_yaml() {
       |
     1 | ? [a]
       |   ^
+    ");
+}
+
+#[test]
+fn trust_and_the_app() {
+    assert_snapshot!(with("trust: {authors: [OWNR, everybody]}"), @r"
+    coordinator.yml:2:19: unknown association `OWNR`
+      |
+    2 | trust: {authors: [OWNR, everybody]}
+      |                   ^^^^
+      = did you mean `OWNER`?
+
+    coordinator.yml:2:25: unknown association `everybody`
+      |
+    2 | trust: {authors: [OWNR, everybody]}
+      |                         ^^^^^^^^^
+      = known: COLLABORATOR, CONTRIBUTOR, FIRST_TIMER, FIRST_TIME_CONTRIBUTOR, MANNEQUIN, MEMBER, NONE, OWNER
+    ");
+    assert_snapshot!(with("trust: {users: ['@anna', a b, '[bot]', anna, anna]}"), @r"
+    coordinator.yml:2:17: `@anna` is not an account of GitHub
+      |
+    2 | trust: {users: ['@anna', a b, '[bot]', anna, anna]}
+      |                 ^^^^^^^
+      = the name alone, without `@`; that of an App ends with `[bot]`
+
+    coordinator.yml:2:26: `a b` is not an account of GitHub
+      |
+    2 | trust: {users: ['@anna', a b, '[bot]', anna, anna]}
+      |                          ^^^
+      = the name alone, without `@`; that of an App ends with `[bot]`
+
+    coordinator.yml:2:31: `[bot]` is not an account of GitHub
+      |
+    2 | trust: {users: ['@anna', a b, '[bot]', anna, anna]}
+      |                               ^^^^^^^
+      = the name alone, without `@`; that of an App ends with `[bot]`
+
+    coordinator.yml:2:46: account `anna` stands twice, first on line 2
+      |
+    2 | trust: {users: ['@anna', a b, '[bot]', anna, anna]}
+      |                                              ^^^^
+    ");
+    assert_snapshot!(with("github_app: {app_id: 0}"), @r"
+    coordinator.yml:2:13: github_app needs the key `private_key_file`
+      |
+    2 | github_app: {app_id: 0}
+      |             ^^^^^^^^^^^
+
+    coordinator.yml:2:13: github_app needs the key `installation_id`
+      |
+    2 | github_app: {app_id: 0}
+      |             ^^^^^^^^^^^
+
+    coordinator.yml:2:22: expected a whole number from 1 to 9007199254740991
+      |
+    2 | github_app: {app_id: 0}
+      |                      ^
+    ");
+    assert_snapshot!(with("github_app: {app_id: '1', private_key_file: [], installation_id: -1}"), @r"
+    coordinator.yml:2:22: expected a number, found text
+      |
+    2 | github_app: {app_id: '1', private_key_file: [], installation_id: -1}
+      |                      ^^^
+      = write it without quotes, and without zeros in front
+
+    coordinator.yml:2:45: expected text, found a list
+      |
+    2 | github_app: {app_id: '1', private_key_file: [], installation_id: -1}
+      |                                             ^^
+
+    coordinator.yml:2:66: expected a whole number from 1 to 9007199254740991
+      |
+    2 | github_app: {app_id: '1', private_key_file: [], installation_id: -1}
+      |                                                                  ^^
     ");
 }

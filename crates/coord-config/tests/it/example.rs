@@ -55,6 +55,7 @@ fn shows_the_defaults_where_it_says_so() {
     assert_eq!(example.housekeeping, default.housekeeping);
     assert_eq!(example.pipeline, default.pipeline);
     assert_eq!(example.github_api_url, default.github_api_url);
+    assert_eq!(example.trust.authors, default.trust.authors);
     assert_eq!(example.models.default, default.models.default);
     assert_eq!(example.models.escalation, default.models.escalation);
     assert_eq!(example.reviews.auto_dispatch, default.reviews.auto_dispatch);

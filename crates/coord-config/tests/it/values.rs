@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use coord_config::{Config, DEFAULT_DENY, ForgeKind, SettingSource};
+use coord_config::{Association, Config, DEFAULT_DENY, ForgeKind, GithubApp, SettingSource};
 use coord_core::assignment::{Goal, MergeMethod};
 use coord_core::ids::{MachineName, RepoName};
 use coord_core::policy::Gate;
@@ -151,6 +151,48 @@ fn choices_and_amounts() {
 }
 
 #[test]
+fn whom_to_trust_and_as_whom_to_ask() {
+    let config = with(
+        "github_app: {app_id: 7, private_key_file: key.pem, installation_id: 8}\n\
+         trust: {authors: [NONE, OWNER], users: [anna, 'renovate[bot]', emu_acme]}\n",
+    );
+    assert_eq!(
+        config.github_app,
+        Some(GithubApp {
+            app_id: 7,
+            private_key_file: "/etc/coord/key.pem".into(),
+            installation_id: 8,
+        })
+    );
+    assert_eq!(
+        config.trust.authors,
+        [Association::None, Association::Owner]
+    );
+    assert_eq!(config.trust.users, ["anna", "renovate[bot]", "emu_acme"]);
+    let nobody = with("trust: {authors: []}").trust;
+    assert_eq!((nobody.authors.len(), nobody.users.len()), (0, 0));
+    assert_eq!(
+        with("trust: {users: [anna]}").trust.authors,
+        Config::default().trust.authors
+    );
+    assert_eq!(with("github_app:").github_app, None);
+}
+
+#[test]
+fn associations_are_printed_as_they_are_written() -> Result<(), Box<dyn std::error::Error>> {
+    for association in Association::ALL {
+        let text = format!("trust: {{authors: [{}]}}", association.as_str());
+        assert_eq!(with(&text).trust.authors, [association]);
+        assert!(
+            with(&text)
+                .to_yaml()?
+                .contains(&format!("- {}\n", association.as_str()))
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn anchors_and_merge_keys_are_read() {
     let config = config(
         "repos:\n  - &base\n    name: a\n    test_command: make test\n  - <<: *base\n    name: b\n",
@@ -165,6 +207,8 @@ fn the_policy_has_what_decisions_need() {
     let repo = &policy.repos[&RepoName::from("api-gateway")];
     assert_eq!(repo.depends_on, [RepoName::from("shared-lib")]);
     assert_eq!(repo.default_branch.as_deref(), Some("main"));
+    assert!(repo.shared, "others may work on GitHub too");
+    assert!(!policy.repos[&RepoName::from("shared-lib")].shared);
     assert_eq!(policy.machines[&MachineName::from("laptop")].max_workers, 3);
     assert_eq!(policy.models.default.as_deref(), Some("sonnet"));
     assert_eq!(policy.concurrency.stale_seconds, 180);
@@ -271,6 +315,13 @@ fn prints_the_resolved_values() -> Result<(), Box<dyn std::error::Error>> {
       keep_finished_days: 30
     coordinator_only_files: []
     github_api_url: https://api.github.com
+    github_app: null
+    trust:
+      authors:
+      - OWNER
+      - MEMBER
+      - COLLABORATOR
+      users: []
     pipeline:
       gates:
       - test

@@ -12,6 +12,7 @@ mod ci;
 mod dist;
 mod e2e;
 mod examples;
+mod github_contract;
 mod lab;
 mod step;
 mod tidy;
@@ -74,6 +75,12 @@ enum Chore {
         #[arg(long, value_name = "FOLDER")]
         binaries: Option<PathBuf>,
     },
+    /// Extract what GitHub's OpenAPI description says about the operations that we use.
+    GithubContract {
+        /// Write nothing; fail when the committed extract is out of date.
+        #[arg(long)]
+        check: bool,
+    },
     /// Pack the optimised binaries into `target/dist/`.
     Dist,
     /// The worker of `bench`: writes the time, line by line.
@@ -107,6 +114,7 @@ fn run(chore: Chore) -> Result<()> {
             binaries,
         } => chaos::run(binaries, runs, seed),
         Chore::Bench { markdown, binaries } => bench::run(binaries, markdown),
+        Chore::GithubContract { check } => github_contract::run(check),
         Chore::Dist => dist::run(),
         Chore::Clock { ignored: _ } => bench::clock(),
     }

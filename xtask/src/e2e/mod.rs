@@ -5,6 +5,7 @@
 
 mod claude;
 mod endings;
+mod github;
 mod pipeline;
 mod python;
 mod scenario;
@@ -41,6 +42,8 @@ pub(crate) fn run(folder: Option<PathBuf>, only: Option<&str>) -> Result<()> {
         "success, tested and merged" => pipeline::success,
         "eight workers at once" => pipeline::eight_at_once,
         "the Python client 0.1.0" => python::client,
+        "the demo on GitHub" => github::demo,
+        "a sync of 1,200 issues" => github::sync,
         "stuck" => endings::stuck,
         "API error" => endings::api_error,
         "usage limit" => endings::usage_limit,

@@ -21,6 +21,11 @@ const EDGES: &[(&str, &[&str])] = &[
         "coord-forge-local",
         &["coord-core", "coord-forge", "coord-store", "coord-git"],
     ),
+    // The forge on the network remembers answers and rate limits in the store.
+    (
+        "coord-github",
+        &["coord-core", "coord-forge", "coord-store"],
+    ),
     // The worker writes the instructions that the supervisor reads: one definition of them.
     ("coord-worker", &["coord-core", "coord-supervisor"]),
     // The agent's binary is a supervisor too when it is called with `__supervise`.
@@ -58,6 +63,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "coord-forge",
             "coord-forge-local",
             "coord-git",
+            "coord-github",
             "coord-protocol",
             "coord-store",
             "coord-supervisor",
@@ -81,6 +87,8 @@ const DEV_EDGES: &[(&str, &str)] = &[
     ("coord-supervisor", "coord-core"),
     // The engine's tests merge on a real forge.
     ("coord-engine", "coord-forge-local"),
+    // And claim, and survive faults, on the one that others use too.
+    ("coord-engine", "coord-github"),
 ];
 
 /// Compares the workspace with the table.

@@ -144,7 +144,7 @@ impl Engine {
                 id, issue, head, ..
             } => self.test(id, issue, head).await,
             Effect::Merge { issue, .. } => {
-                let merged = self.merge(effect).await;
+                let merged = self.merge(effect, attempts > 1).await;
                 merged.or_else(|error| self.forge_failed(&issue.repo, error))
             }
             Effect::CloseIssue { issue, commit } => self.close_issue(issue, commit).await,

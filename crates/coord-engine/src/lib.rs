@@ -9,6 +9,7 @@
 
 mod agents;
 mod assign;
+mod ci;
 mod claims;
 mod clock;
 mod dispatch;

@@ -1,15 +1,18 @@
 //! Merging: the pull request of a branch, found or opened, and what the forge says to its merge.
 
 use coord_core::effect::{Effect, Outcome};
-use coord_core::ids::{CommitId, RepoName};
-use coord_forge::{MergeOutcome, NewPull, Pull, PullMerge, PullState};
+use coord_core::ids::{CommitId, RepoName, Timestamp};
+use coord_forge::{ForgeError, MergeOutcome, NewPull, Pull, PullMerge, PullState};
 use coord_git::Repo;
 
+use crate::ci::{APPEARANCE_SECONDS, Ci};
+use crate::clock;
 use crate::engine::Engine;
 use crate::error::EngineError;
 
 impl Engine {
-    pub(crate) async fn merge(&self, effect: &Effect) -> Result<Outcome, EngineError> {
+    /// `again` says that the same merge was tried before.
+    pub(crate) async fn merge(&self, effect: &Effect, again: bool) -> Result<Outcome, EngineError> {
         let Effect::Merge {
             id,
             issue,
@@ -38,6 +41,18 @@ impl Engine {
                 forge.open_pull(new).await.map_err(&failed)?
             }
         };
+        if pull.state == PullState::Open {
+            let checks = self.ci(forge, head, &pull.base).await.map_err(&failed)?;
+            match checks {
+                Ci::Bad(names) => return Ok(ci_failed(&names)),
+                Ci::Pending(names) => return Err(failed(not_yet(&names, None))),
+                Ci::Silent if !again && self.is_shared(repo) => {
+                    let soon = clock::now().plus_secs(APPEARANCE_SECONDS);
+                    return Err(failed(not_yet(&[], Some(soon))));
+                }
+                Ci::Silent | Ci::Good => {}
+            }
+        }
         let merge = PullMerge {
             head: head.clone(),
             method: *method,
@@ -72,6 +87,25 @@ impl Engine {
         }
         let branch = self.forge(name)?.default_branch().await;
         branch.map_err(EngineError::forge(name))
+    }
+}
+
+fn ci_failed(names: &[String]) -> Outcome {
+    Outcome::MergeRefused {
+        reason: format!("the forge's checks are not good: {}", names.join(", ")),
+    }
+}
+
+/// Checks are asked for again; nobody tells this process of their end.
+fn not_yet(names: &[String], retry_at: Option<Timestamp>) -> ForgeError {
+    let what = match names {
+        [] => "no check has appeared yet".to_owned(),
+        names => format!("checks have not ended: {}", names.join(", ")),
+    };
+    ForgeError::Transient {
+        what,
+        retry_at,
+        source: None,
     }
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct Coordinator {
     checkouts: BTreeMap<&'static str, PathBuf>,
     /// How long one request to GitHub may take.
     pub(crate) patience: Duration,
+    /// What has to hold before a merge.
+    pub(crate) gates: Vec<Gate>,
 }
 
 impl Town {
@@ -86,6 +88,7 @@ impl Town {
             checkouts: REPOS.map(clone).into(),
             home,
             patience: Duration::from_secs(20),
+            gates: vec![Gate::Test],
         }
     }
 
@@ -133,7 +136,7 @@ impl Coordinator {
             (at, path.display().to_string())
         });
         let setup = Setup {
-            policy: policy(),
+            policy: policy(&self.gates),
             home: self.home.clone(),
             store,
             repos: repos.into(),
@@ -204,7 +207,7 @@ pub(crate) fn git(folder: &std::path::Path, args: &[&str]) -> String {
     coord_test_support::git_fixture::git(folder, args).unwrap()
 }
 
-fn policy() -> Policy {
+fn policy(gates: &[Gate]) -> Policy {
     let repo = |depends_on: &[&str]| RepoPolicy {
         depends_on: depends_on.iter().map(|it| RepoName::from(*it)).collect(),
         default_branch: None,
@@ -218,7 +221,7 @@ fn policy() -> Policy {
     Policy {
         repos: BTreeMap::from([("api".into(), repo(&["lib"])), ("lib".into(), repo(&[]))]),
         machines: BTreeMap::from([("m1".into(), machine)]),
-        gates: vec![Gate::Test],
+        gates: gates.to_vec(),
         concurrency: ConcurrencyPolicy {
             backoff_base_seconds: 1,
             ..ConcurrencyPolicy::default()

@@ -9,6 +9,7 @@
 )]
 
 mod agent;
+mod checks;
 mod claiming;
 mod claims;
 mod crashes;

@@ -112,9 +112,10 @@ impl Connection {
         let body = (body != b"null").then_some(Bytes::from(body));
         let answer = self.exchange(&method, route, JSON, body).await?;
         if answer.status().is_redirection() {
-            return Err(self.moved(&method, route, &answer).await);
+            return Err(self.moved(&method, route).await);
         }
-        self.parse(&method, route, &answer)
+        let read = self.parse(&method, route, &answer);
+        read.map_err(CallError::with_unknown_outcome)
     }
 
     /// The login of the account.
@@ -156,18 +157,12 @@ impl Connection {
 
     /// A write is not sent again to where a redirection points: its repository has another name
     /// now, and a person should know. The new name is asked for.
-    async fn moved(&self, method: &Method, route: &str, answer: &Answer) -> CallError {
-        let repository = self
-            .target(answer)
-            .and_then(|target| repository_in(&target));
-        let named = match repository {
-            Some(repository) => self.exchange(&Method::GET, &repository, JSON, None).await,
-            None => return moved(self.api(), method, route, None),
+    async fn moved(&self, method: &Method, route: &str) -> CallError {
+        let named = match repository_in(route) {
+            Some(repository) => self.get::<Named>(repository, &[]).await.ok(),
+            None => None,
         };
-        let name = named.ok().and_then(|answer| {
-            let named: Option<Named> = serde_json::from_slice(answer.body()).ok();
-            named.map(|named| named.full_name)
-        });
+        let name = named.map(|named| named.full_name);
         moved(self.api(), method, route, name.as_deref())
     }
 
@@ -202,15 +197,8 @@ impl Connection {
         if status.is_success() || (status.is_redirection() && status != StatusCode::NOT_MODIFIED) {
             return Ok(answer);
         }
-        let now = (self.inner.options.clock)();
-        Err(refusal(
-            self.api(),
-            &account.asker,
-            method,
-            route,
-            &answer,
-            now,
-        ))
+        let (asker, now) = (&account.asker, self.now());
+        Err(refusal(self.api(), asker, method, route, &answer, now))
     }
 
     pub(crate) fn parse<T: DeserializeOwned>(
@@ -223,15 +211,23 @@ impl Connection {
         let body: &[u8] = if body.is_empty() { b"null" } else { body };
         serde_json::from_slice(body).map_err(|error| CallError::Unusable {
             what: format!(
-                "the answer of {} to {method} {route} cannot be read",
-                self.api().host()
+                "the answer of {} to {method} {route} cannot be read: {}",
+                self.api().host(),
+                self.cleaned(&error.to_string())
             ),
             hint: looks_like_a_page(answer).then(|| {
                 "it looks like a web page: is there a proxy in between, and is the address of the API right?"
                     .to_owned()
             }),
-            source: Some(Arc::new(error)),
+            // It quotes the answer, which may be long and hold anything.
+            source: None,
         })
+    }
+
+    /// A text of the server's, fit for a message.
+    fn cleaned(&self, text: &str) -> String {
+        let account = self.inner.account.get();
+        account.map_or_else(String::new, |account| account.asker.clean(text))
     }
 }
 
@@ -256,11 +252,13 @@ fn request(
     })
 }
 
-/// `/repositories/12` of `/repositories/12/issues/7`.
-fn repository_in(route: &str) -> Option<String> {
-    let rest = route.strip_prefix("/repositories/")?;
-    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    (!digits.is_empty()).then(|| format!("/repositories/{digits}"))
+/// `/repos/acme/api` of `/repos/acme/api/issues/7`.
+fn repository_in(route: &str) -> Option<&str> {
+    let end = match route.match_indices('/').nth(3) {
+        Some((end, _)) => end,
+        None => route.len(),
+    };
+    route.starts_with("/repos/").then_some(&route[..end])
 }
 
 fn looks_like_a_page(answer: &Answer) -> bool {

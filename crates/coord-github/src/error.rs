@@ -72,6 +72,19 @@ pub(crate) enum CallError {
 }
 
 impl CallError {
+    /// For the answer to a write that came and cannot be read: what GitHub did is not undone by it.
+    pub(crate) fn with_unknown_outcome(self) -> Self {
+        match self {
+            Self::Unusable { what, source, .. } => Self::Transient {
+                what,
+                retry_at: None,
+                outcome_unknown: true,
+                source,
+            },
+            Self::Refused { .. } | Self::Transient { .. } | Self::Auth { .. } => self,
+        }
+    }
+
     /// As the forge's callers see it; `what` was asked for, e.g. `issue api#7`.
     pub(crate) fn into_forge(self, what: &str) -> ForgeError {
         match self {

@@ -106,11 +106,17 @@ impl Fault {
                 outcome_unknown,
                 source: None,
             },
-            Self::TooLarge(limit) => CallError::Unusable {
-                what: format!("the answer of {host} is larger than {limit} bytes"),
-                hint: None,
-                source: None,
-            },
+            Self::TooLarge(limit) => {
+                let error = CallError::Unusable {
+                    what: format!("the answer of {host} is larger than {limit} bytes"),
+                    hint: None,
+                    source: None,
+                };
+                match outcome_unknown {
+                    true => error.with_unknown_outcome(),
+                    false => error,
+                }
+            }
             Self::Limited { resource, until } => CallError::Transient {
                 what: format!("the {resource} rate limit of {host} is used up"),
                 retry_at: Some(until),
@@ -291,7 +297,7 @@ fn list(header: &str) -> Vec<&str> {
 
 impl Asker {
     /// A text of the server's for a message: one line, not long, without tokens.
-    fn clean(&self, text: &str) -> String {
+    pub(crate) fn clean(&self, text: &str) -> String {
         one_line(&blot(text, self.secret()))
     }
 }

@@ -63,18 +63,21 @@ pub(crate) fn blot(text: &str, known: Option<&SecretString>) -> String {
         text = text.replace(known, "***");
     }
     for prefix in ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"] {
-        text = blot_prefix(&text, prefix);
+        text = blot_prefix(&text, prefix, "_");
     }
-    text
+    // What an app shows of itself: three parts of base64, the first of which begins with `{"`.
+    blot_prefix(&text, "eyJ", "_-.")
 }
 
-fn blot_prefix(text: &str, prefix: &str) -> String {
+/// Blots out what follows `prefix`: letters, digits and `signs`.
+fn blot_prefix(text: &str, prefix: &str, signs: &str) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || signs.contains(c);
     let mut pieces = text.split(prefix);
     let mut clean = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
         clean.push_str(prefix);
         clean.push_str("***");
-        clean.push_str(piece.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_'));
+        clean.push_str(piece.trim_start_matches(is_part));
     }
     clean
 }
@@ -100,10 +103,10 @@ mod tests {
     #[test]
     fn tokens_are_blotted_out() {
         let known = SecretString::from("s3cr3t");
-        let text = "bad s3cr3t, ghp_abcDEF1 and github_pat_11A_b.";
+        let text = "bad s3cr3t, ghp_abcDEF1, github_pat_11A_b. and eyJhbGci.eyJpc3Mi.a-b_c x";
         assert_eq!(
             blot(text, Some(&known)),
-            "bad ***, ghp_*** and github_pat_***."
+            "bad ***, ghp_***, github_pat_***. and eyJ***eyJ*** x"
         );
     }
 }

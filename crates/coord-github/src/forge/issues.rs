@@ -1,5 +1,7 @@
 //! Issues: listing, opening, closing, labels, and the coordinator's sections in their bodies.
 
+use std::time::Duration;
+
 use coord_core::issue::{Issue, IssueState};
 use coord_forge::{ForgeError, NewIssue, with_section};
 use http::Method;
@@ -17,6 +19,8 @@ use crate::wire::{IssueWire, LabelWire, Signed, User};
 
 /// How often an issue is tried to be opened, each time after a look whether it is there.
 const TRIES: usize = 3;
+/// Before each look: what was sent may still be on its way, and lists of GitHub's are late.
+const PAUSE: Duration = Duration::from_millis(300);
 
 pub(super) async fn open(forge: &GithubForge) -> Result<Vec<Issue>, ForgeError> {
     let query = [
@@ -115,30 +119,36 @@ fn with_key(body: &str, key: &str) -> String {
 
 /// Looks more than once: whoever called cannot look.
 async fn look_for(forge: &GithubForge, key: &str) -> Result<Option<IssueWire>, ForgeError> {
-    for _ in 1..TRIES {
+    let mut looks = 1;
+    loop {
+        tokio::time::sleep(PAUSE).await;
         match latest_with(forge, key).await {
-            Err(ForgeError::Transient { retry_at: None, .. }) => {}
+            Err(ForgeError::Transient { retry_at: None, .. }) if looks < TRIES => looks += 1,
             decided => return decided,
         }
     }
-    latest_with(forge, key).await
 }
 
-/// Of the latest issues the one that holds the key.
+/// Of our own latest issues the one that holds the key: anybody can copy it from there.
 async fn latest_with(forge: &GithubForge, key: &str) -> Result<Option<IssueWire>, ForgeError> {
+    let me = forge.github.whoami().await?;
     let query = [
         ("state", "all"),
         ("sort", "created"),
         ("direction", "desc"),
-        ("per_page", "30"),
+        ("per_page", "100"),
     ];
     let latest: Vec<IssueWire> = forge
         .connection()
         .get(&forge.route("/issues"), &query)
         .await
         .map_err(|error| error.into_forge(&format!("the repository {}", forge.full_name)))?;
-    let holds = |issue: &IssueWire| issue.body.as_ref().is_some_and(|body| body.contains(key));
-    Ok(latest.into_iter().find(holds))
+    let is_ours = |issue: &IssueWire| {
+        let author = issue.signature().login;
+        let holds_key = issue.body.as_ref().is_some_and(|body| body.contains(key));
+        holds_key && author.is_some_and(|author| author.eq_ignore_ascii_case(&me))
+    };
+    Ok(latest.into_iter().find(is_ours))
 }
 
 pub(super) async fn write_section(

@@ -114,8 +114,11 @@ async fn after(
     match stands(&pull, merge) {
         Stands::Decided(outcome) => Ok(outcome),
         Stands::Conflicts => conflict(forge, &pull).await,
-        Stands::Unknown | Stands::Ready => match reason {
+        // Whatever it said may be about how things stood before.
+        Stands::Unknown => Err(not_found_out(forge, number)),
+        Stands::Ready => match reason {
             Some(reason) if passes(&reason) => Err(not_found_out(forge, number)),
+            Some(reason) if is_conflict(&reason) => conflict(forge, &pull).await,
             Some(reason) => Ok(MergeOutcome::Refused { reason }),
             None => Err(error.into_forge(&name)),
         },
@@ -131,9 +134,16 @@ async fn conflict(forge: &GithubForge, pull: &PullWire) -> Result<MergeOutcome, 
     })
 }
 
-/// Whether GitHub refuses only because something else was merged at the same moment.
+/// Whether GitHub refuses only because of what happens at the same moment: another merge into the
+/// base, a push that has not arrived everywhere, or this very merge, asked for by an earlier call.
 fn passes(reason: &str) -> bool {
-    reason.to_lowercase().contains("base branch was modified")
+    let reason = reason.to_lowercase();
+    reason.contains("branch was modified") || reason.contains("already in progress")
+}
+
+/// A rebase may conflict where a merge would not, and `mergeable` is about merges.
+fn is_conflict(reason: &str) -> bool {
+    reason.to_lowercase().contains("can't be rebased")
 }
 
 fn not_found_out(forge: &GithubForge, number: u64) -> ForgeError {

@@ -1,6 +1,6 @@
 //! What may go out now: writes one after another, few reads at once, and nothing that a rate
 //! limit would refuse. What is learned of the limits is kept in the store, for `status` and for
-//! other processes.
+//! processes that start later.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use coord_store::{ForgeCache, RateLimit};
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tower::{ServiceExt, service_fn};
 
-use super::limits::{SECONDARY, asks_for_patience, resource_of, told_in};
+use super::limits::{LONGEST_SECS, SECONDARY, asks_for_patience, resource_of, told_in};
 use super::{Answer, Call, Fault, Next, is_of_the_app, is_read};
 use crate::github::Clock;
 
@@ -85,15 +85,16 @@ impl Budget {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let parked = [resource, SECONDARY]
             .into_iter()
-            .filter_map(|resource| known.get(resource))
-            .filter_map(|known| Some((known.limit.parked_until?, &known.limit.resource)))
+            .filter_map(|resource| Some(&known.get(resource)?.limit))
+            .filter(|limit| is_parked(limit, now))
+            .filter_map(|limit| Some((limit.parked_until?, &limit.resource)))
             .max();
         match parked {
-            Some((until, resource)) if until > now => Err(Fault::Limited {
+            Some((until, resource)) => Err(Fault::Limited {
                 resource: resource.clone(),
                 until,
             }),
-            Some(_) | None => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -138,12 +139,18 @@ impl Budget {
     fn remember(&self, mut limit: RateLimit) -> Option<RateLimit> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let old = known.remove(&limit.resource);
-        if let Some(old) = &old
-            && old.limit.resets_at == limit.resets_at
-        {
-            // Answers may overtake each other; within a window the count only falls.
-            limit.remaining = limit.remaining.min(old.limit.remaining);
-            limit.parked_until = limit.parked_until.max(old.limit.parked_until);
+        // Answers may overtake each other. Within a window the count only falls, and of secondary
+        // limits the one that asks for most patience counts.
+        match &old {
+            Some(old) if old.limit.resets_at == limit.resets_at => {
+                limit.remaining = limit.remaining.min(old.limit.remaining);
+                limit.parked_until = limit.parked_until.max(old.limit.parked_until);
+            }
+            Some(old) if limit.resource == SECONDARY && is_parked(&old.limit, limit.seen_at) => {
+                limit.resets_at = limit.resets_at.max(old.limit.resets_at);
+                limit.parked_until = limit.parked_until.max(old.limit.parked_until);
+            }
+            Some(_) | None => {}
         }
         let written = old.and_then(|old| old.written);
         let write = written.as_ref().is_none_or(|old| is_news(old, &limit));
@@ -158,6 +165,14 @@ impl Budget {
         );
         write.then_some(limit)
     }
+}
+
+/// What is further away than any window was written when this machine's clock was wrong.
+fn is_parked(limit: &RateLimit, now: Timestamp) -> bool {
+    let believable = now.plus_secs(LONGEST_SECS);
+    limit
+        .parked_until
+        .is_some_and(|until| now < until && until <= believable)
 }
 
 fn is_news(old: &RateLimit, new: &RateLimit) -> bool {

@@ -14,7 +14,7 @@ pub(super) const SECONDARY: &str = "secondary";
 /// Secondary limits without a `Retry-After`: GitHub asks for a minute at least.
 const PATIENCE_SECS: u64 = 60;
 /// Longer than any window of GitHub's; a server that is wrong about the time parks nobody for ever.
-const LONGEST_SECS: u64 = 24 * 60 * 60;
+pub(super) const LONGEST_SECS: u64 = 24 * 60 * 60;
 
 /// The limit that a request to this path counts for.
 pub(super) fn resource_of(path: &str) -> &'static str {

@@ -3,20 +3,10 @@
 use coord_core::ids::Timestamp;
 use coord_forge::{Forge, ForgeError};
 use coord_store::RateLimit;
-use coord_test_support::github::{FakeGithub, Fault, When};
+use coord_test_support::github::{Fault, When};
 
-use crate::scripted::{Reply, Scripted};
-use crate::world::{TOKEN, World, post};
-
-async fn fake() -> FakeGithub {
-    let fake = FakeGithub::start().await.unwrap();
-    fake.add_user("anna", TOKEN);
-    let repo = fake.add_repo("acme/api", None).unwrap();
-    for title in ["1", "2", "3", "4", "5", "6", "7"] {
-        repo.open_issue(title, "", &[], "anna");
-    }
-    fake
-}
+use crate::scripted::{Reply, Scripted, raw};
+use crate::world::{World, post, seven_issues};
 
 fn retry_at<T: std::fmt::Debug>(result: Result<T, ForgeError>) -> Option<Timestamp> {
     match result.unwrap_err() {
@@ -35,7 +25,7 @@ async fn limit(world: &World, resource: &str) -> RateLimit {
 
 #[tokio::test]
 async fn a_used_up_budget_is_waited_for_without_asking() {
-    let (world, fake) = (World::new().await, fake().await);
+    let (world, fake) = (World::new().await, seven_issues().await);
     let reset = world.now_secs() + 1800;
     let url = fake.url();
     let forge = world.forge(&url);
@@ -72,7 +62,7 @@ async fn the_last_request_of_a_budget_is_answered_and_the_next_waits() {
 
 #[tokio::test]
 async fn a_secondary_limit_holds_for_every_process() {
-    let (world, fake) = (World::new().await, fake().await);
+    let (world, fake) = (World::new().await, seven_issues().await);
     let until = world.now().plus_secs(90);
     fake.fail_next(Fault::SecondaryLimit {
         retry_after_secs: 90,
@@ -84,6 +74,46 @@ async fn a_secondary_limit_holds_for_every_process() {
     world.wait_until(until);
     post(&another).await.unwrap();
     assert_eq!(fake.repo("acme/api").comments(7).len(), 1);
+}
+
+/// Both were on their way when the first of them was refused.
+#[tokio::test]
+async fn of_two_secondary_limits_the_longer_one_counts() {
+    let limited = |seconds: u64| {
+        let headers = format!("retry-after: {seconds}\r\n");
+        Reply::Gated(raw(403, &headers, "{}"))
+    };
+    let server = Scripted::start(|_| vec![limited(90), limited(10)]).await;
+    let world = World::new().await;
+    let forge = world.forge(server.url());
+    let read = |number: u64| {
+        let forge = forge.clone();
+        async move { forge.issue(number).await }
+    };
+    let first = tokio::spawn(read(1));
+    server.arrived(1).await;
+    let second = tokio::spawn(read(2));
+    server.arrived(2).await;
+    server.open();
+    first.await.unwrap().unwrap_err();
+    second.await.unwrap().unwrap_err();
+    let until = world.now().plus_secs(90);
+    assert_eq!(limit(&world, "secondary").await.parked_until, Some(until));
+    assert_eq!(retry_at(forge.issue(3).await), Some(until));
+}
+
+#[tokio::test]
+async fn what_a_wrong_clock_has_parked_is_not_parked() {
+    let (world, fake) = (World::new().await, seven_issues().await);
+    let now = world.now();
+    world.wait_until(now.plus_secs(1_000_000));
+    fake.fail_next(Fault::SecondaryLimit {
+        retry_after_secs: 90,
+    });
+    retry_at(world.forge(&fake.url()).issue(1).await);
+    world.wait_until(now);
+    let forge = world.forge(&fake.url());
+    assert!(forge.issue(1).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -109,7 +139,7 @@ async fn a_server_that_names_no_limits_has_none() {
 
 #[tokio::test]
 async fn the_count_is_kept_when_it_has_changed_enough() {
-    let (world, fake) = (World::new().await, fake().await);
+    let (world, fake) = (World::new().await, seven_issues().await);
     fake.set_rate_limit(5000, 5000, u64::MAX / 2);
     let forge = world.forge(&fake.url());
     // The first issue costs two: whose it is matters only to somebody who knows who they are.

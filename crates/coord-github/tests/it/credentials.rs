@@ -10,9 +10,9 @@ use coord_test_support::github::FakeGithub;
 
 use crate::world::{TOKEN, World, token, whole_text};
 
-const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/app-key.pem");
+pub(crate) const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/app-key.pem");
 
-fn app(app_id: u64, key_file: &Path) -> CredentialSource {
+pub(crate) fn app(app_id: u64, key_file: &Path) -> CredentialSource {
     let key_file = key_file.to_owned();
     CredentialSource {
         app: Some(AppCredentials {

@@ -1,5 +1,5 @@
-//! The way of one issue, from its opening to its closing, while the network and GitHub fail at any
-//! call in any way: what is there in the end is what is there without a fault, each thing once.
+//! The network and GitHub fail at any call in any way: what is there in the end is what is there
+//! without a fault, each thing once.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -7,71 +7,47 @@ use std::time::Duration;
 
 use coord_core::assignment::MergeMethod;
 use coord_core::effect::{CommentEvent, CommentSpec};
-use coord_core::ids::{AssignmentId, CommitId};
+use coord_core::ids::{AssignmentId, CommitId, IssueRef};
 use coord_core::marker::Marker;
 use coord_forge::{
     Forge, ForgeError, LineComment, MergeOutcome, NewIssue, NewPull, NewReview, PullMerge,
     ReviewVerdict, marks,
 };
-use coord_github::{Github, GithubForge, GithubOptions};
-use coord_test_support::github::{FakeGithub, Fault, RepoHandle, When};
+use coord_github::GithubForge;
+use coord_test_support::github::{Fault, When};
+use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
+use tokio::sync::OnceCell;
 
-use crate::world::{TOKEN, World, token};
+use crate::scene::{FAULTS, Scene};
 
-/// Long enough for a loopback server on a busy machine, short enough to be waited for often.
-const TIME_OUT: Duration = Duration::from_millis(700);
+/// For whoever tries again: short, because it is waited for often.
+const SOON: Duration = Duration::from_millis(500);
+/// For whoever tries once: no answer of a loopback server takes so long.
+const SURELY: Duration = Duration::from_millis(1500);
 
 /// More tries than there are faults in any schedule.
 const TRIES: usize = 60;
 
-/// Everything that the issue asks for, and what the interfaces of clouds do besides.
-const FAULTS: [Fault; 9] = [
-    Fault::TimeOutAfterEffect,
-    Fault::TimeOutBeforeEffect,
-    Fault::Status(500),
-    Fault::Status(502),
-    Fault::StatusAfterEffect(502),
-    Fault::SecondaryLimit {
-        retry_after_secs: 60,
-    },
-    Fault::PrimaryLimit {
-        reset: 4_000_000_000,
-    },
-    Fault::ConnectionReset,
-    Fault::ConnectionResetAfterEffect,
-];
+/// What GitHub has in the end, in a form that does not depend on ids, times and keys.
+type Outcome = BTreeMap<String, Vec<String>>;
 
+static EXPECTED: OnceCell<Outcome> = OnceCell::const_new();
+
+/// The way of one issue, from its opening to its closing.
 struct Way {
-    world: World,
-    fake: FakeGithub,
-    repo: RepoHandle,
+    scene: Scene,
     head: CommitId,
-    forge: GithubForge,
 }
 
 impl Way {
     async fn new() -> Self {
-        let world = World::new().await;
-        let fake = FakeGithub::start().await.unwrap();
-        fake.add_user("coordinator", TOKEN);
-        let repo = fake.add_repo("acme/api", None).unwrap();
-        repo.push_file("main", "README.md", "hello\n").unwrap();
-        let head = repo.push_file("issue-1-say-hello", "hello.txt", "one\ntwo\n");
-        let options = GithubOptions {
-            timeout: TIME_OUT,
-            ..world.options(&fake.url(), token(TOKEN))
-        };
-        let forge = Github::new(options).unwrap().repo("acme/api");
-        Self {
-            head: CommitId::new(head.unwrap()),
-            world,
-            fake,
-            repo,
-            forge,
-        }
+        let scene = Scene::impatient(SOON).await;
+        scene.fake.add_user("anna", "anna");
+        let head = scene.branch("issue-1-say-hello", "hello.txt");
+        Self { scene, head }
     }
 
     /// Repeats a call as the outbox does: at once, or when the forge said so.
@@ -82,20 +58,18 @@ impl Way {
         for _ in 0..TRIES {
             match call().await {
                 Ok(value) => return value,
-                Err(ForgeError::Transient { retry_at, .. }) => {
-                    if let Some(at) = retry_at.filter(|at| *at > self.world.now()) {
-                        self.world.wait_until(at);
-                    }
-                }
-                Err(error) => panic!("it is given up: {error} ({:?})", error.hint()),
+                Err(error) => self.scene.pass(error),
             }
         }
-        panic!("it never ends; GitHub saw {:#?}", self.fake.requests());
+        panic!(
+            "it never ends; GitHub saw {:#?}",
+            self.scene.fake.requests()
+        );
     }
 
     /// Every call that changes something, each as the engine makes it.
     async fn go(&self) {
-        let forge = &self.forge;
+        let forge = &self.scene.forge;
         let new = NewIssue {
             title: "Say hello".to_owned(),
             body: "Please.".to_owned(),
@@ -120,6 +94,9 @@ impl Way {
             base: "main".to_owned(),
         };
         let pull = self.until_done(|| forge.open_pull(pull.clone())).await;
+        let anna = ["anna".to_owned()];
+        self.until_done(|| forge.request_reviewers(pull.number, &anna))
+            .await;
         self.until_done(|| review_once(forge, pull.number, &self.head))
             .await;
         let merge = PullMerge {
@@ -138,10 +115,11 @@ impl Way {
             .await;
     }
 
-    /// What GitHub has in the end, in a form that does not depend on ids, times and keys.
-    fn outcome(&self) -> BTreeMap<String, Vec<String>> {
+    /// What there is, when all of it is as GitHub's description has it.
+    fn outcome(&self) -> Outcome {
+        assert_eq!(self.scene.fake.violations(), Vec::<String>::new());
         let mut found = BTreeMap::new();
-        for issue in self.repo.issues() {
+        for issue in self.scene.repo.issues() {
             let (body, _) = issue
                 .body
                 .split_once("<!-- coord:issue=")
@@ -151,27 +129,24 @@ impl Way {
                 "{} {body:?} {sections} {:?} {}",
                 issue.title, issue.labels, issue.open
             )];
-            let comments = self.repo.comments(issue.number);
+            let comments = self.scene.repo.comments(issue.number);
             lines.extend(comments.into_iter().map(|comment| comment.body));
             found.insert(format!("issue {}", issue.number), lines);
         }
-        for pull in self.repo.pulls() {
+        for pull in self.scene.repo.pulls() {
             let mut lines = vec![format!(
-                "{} {} {} {}",
+                "{} {} {} {} {:?}",
                 pull.title,
                 pull.head,
                 pull.open,
-                pull.merge_sha.is_some()
+                pull.merge_sha.is_some(),
+                pull.reviewers
             )];
             let reviews = pull.reviews.into_iter();
             lines.extend(reviews.map(|it| format!("{} {:?}", it.state, it.body)));
             found.insert(format!("pull {}", pull.number), lines);
         }
         found
-    }
-
-    fn is_in_line(&self) {
-        assert_eq!(self.fake.violations(), Vec::<String>::new());
     }
 }
 
@@ -181,7 +156,7 @@ fn assignment() -> AssignmentId {
 
 fn marker(event: CommentEvent, number: u64) -> Marker {
     Marker::from(&CommentSpec {
-        issue: coord_core::ids::IssueRef {
+        issue: IssueRef {
             repo: "api".into(),
             number,
         },
@@ -223,71 +198,193 @@ async fn review_once(forge: &GithubForge, number: u64, head: &CommitId) -> Resul
         body: format!("Looks well.\n\n{}", marker(event, number)),
         comments: vec![LineComment {
             path: "hello.txt".to_owned(),
-            line: 2,
-            body: "Two of what?".to_owned(),
+            line: 1,
+            body: "What text?".to_owned(),
         }],
     };
     forge.create_review(number, &review).await.map(drop)
 }
 
-async fn undisturbed() -> BTreeMap<String, Vec<String>> {
+/// Goes the way after `disturb` has seen to the faults.
+async fn gone(disturb: impl FnOnce(&Scene)) -> Outcome {
     let way = Way::new().await;
+    disturb(&way.scene);
     way.go().await;
-    way.is_in_line();
     way.outcome()
+}
+
+async fn expected() -> &'static Outcome {
+    EXPECTED.get_or_init(|| gone(|_| {})).await
 }
 
 #[tokio::test]
 async fn every_call_may_fail_once_in_every_way() {
-    let expected = undisturbed().await;
-    for fault in FAULTS {
-        let way = Way::new().await;
-        way.fake.fail_every_call(&[fault]);
-        way.go().await;
-        assert_eq!(way.outcome(), expected, "{fault:?}");
-        way.is_in_line();
+    let expected = expected().await;
+    let gone =
+        join_all(FAULTS.map(|fault| gone(move |scene| scene.fake.fail_every_call(&[fault]))));
+    for (fault, found) in FAULTS.into_iter().zip(gone.await) {
+        assert_eq!(found, *expected, "{fault:?}");
     }
 }
 
 #[tokio::test]
 async fn every_call_may_fail_in_several_ways_one_after_another() {
-    let expected = undisturbed().await;
-    let way = Way::new().await;
-    way.fake.fail_every_call(&[
+    let faults = [
         Fault::StatusAfterEffect(502),
         Fault::ConnectionReset,
         Fault::SecondaryLimit {
             retry_after_secs: 60,
         },
         Fault::Status(500),
-    ]);
-    way.go().await;
-    assert_eq!(way.outcome(), expected);
-    way.is_in_line();
+    ];
+    let found = gone(|scene| scene.fake.fail_every_call(&faults)).await;
+    assert_eq!(found, *expected().await);
 }
 
+/// Several schedules are gone through at once: most of the time is waiting.
 #[test]
 fn any_schedule_of_faults_leads_to_the_same_end() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let expected = runtime.block_on(undisturbed());
     let fault = (1usize..45, select(FAULTS.to_vec()));
     let schedule = proptest::collection::vec(fault, 0..10);
+    let schedules = proptest::collection::vec(schedule, 8);
     let config = Config {
-        cases: 40,
+        cases: 5,
+        max_shrink_iters: 50,
         failure_persistence: None,
         ..Config::default()
     };
-    let outcome = TestRunner::new(config).run(&schedule, |schedule| {
-        runtime.block_on(async {
-            let way = Way::new().await;
-            for (nth, fault) in &schedule {
-                way.fake.schedule(*fault, When::Nth(*nth));
-            }
-            way.go().await;
-            prop_assert_eq!(&way.outcome(), &expected);
-            way.is_in_line();
-            Ok(())
-        })
+    let outcome = TestRunner::new(config).run(&schedules, |schedules| {
+        let gone = schedules.iter().map(|schedule| {
+            gone(move |scene| {
+                for (nth, fault) in schedule {
+                    scene.fake.schedule(*fault, When::Nth(*nth));
+                }
+            })
+        });
+        let (gone, expected) = runtime.block_on(async { (join_all(gone).await, expected().await) });
+        for (schedule, found) in schedules.iter().zip(gone) {
+            prop_assert_eq!(&found, expected, "{:?}", schedule);
+        }
+        Ok(())
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+const fn is_limit(fault: Fault) -> bool {
+    matches!(
+        fault,
+        Fault::SecondaryLimit { .. } | Fault::PrimaryLimit { .. }
+    )
+}
+
+#[tokio::test]
+async fn one_call_opens_one_issue() {
+    let scene = Scene::impatient(SURELY).await;
+    let new = || NewIssue {
+        title: "t".to_owned(),
+        body: "<!-- coord:issue=forged -->".to_owned(),
+        labels: Vec::new(),
+    };
+    for (index, fault) in FAULTS.into_iter().enumerate() {
+        scene.fake.schedule(fault, When::request("POST", "/issues"));
+        match scene.forge.create_issue(new()).await {
+            Ok(issue) => assert!(!is_limit(fault) && issue.trusted, "{fault:?}"),
+            Err(error) => {
+                assert!(is_limit(fault), "{fault:?} {error:?}");
+                scene.pass(error);
+                scene.forge.create_issue(new()).await.unwrap();
+            }
+        }
+        assert_eq!(scene.repo.issues().len(), index + 1, "{fault:?}");
+    }
+    scene.end();
+}
+
+#[tokio::test]
+async fn the_look_for_an_issue_may_fail_too() {
+    let scene = Scene::impatient(SURELY).await;
+    let list = || When::request("GET", "/issues");
+    scene.fake.schedule(
+        Fault::StatusAfterEffect(502),
+        When::request("POST", "/issues"),
+    );
+    scene.fake.schedule(Fault::TimeOutBeforeEffect, list());
+    scene.fake.schedule(Fault::ConnectionReset, list());
+    let new = NewIssue {
+        title: "t".to_owned(),
+        ..NewIssue::default()
+    };
+    let opened = scene.forge.create_issue(new).await.unwrap();
+    assert_eq!(scene.repo.issues().len(), 1);
+    assert_eq!(scene.repo.issues()[0].number, opened.number);
+    scene.end();
+}
+
+#[tokio::test]
+async fn a_call_that_could_not_look_leaves_that_to_the_next() {
+    let scene = Scene::new().await;
+    let limit = Fault::SecondaryLimit {
+        retry_after_secs: 30,
+    };
+    let new = |title: &str| NewIssue {
+        title: title.to_owned(),
+        ..NewIssue::default()
+    };
+    scene.fake.schedule(
+        Fault::StatusAfterEffect(502),
+        When::request("POST", "/issues"),
+    );
+    scene.fake.schedule(limit, When::request("GET", "/issues"));
+    let error = scene.forge.create_issue(new("t")).await.unwrap_err();
+    scene.pass(error);
+    let numbers = [
+        scene.forge.create_issue(new("other")).await.unwrap().number,
+        scene.forge.create_issue(new("t")).await.unwrap().number,
+        scene.forge.create_issue(new("t")).await.unwrap().number,
+    ];
+    assert_eq!(numbers, [2, 1, 3]);
+    scene.end();
+}
+
+#[tokio::test]
+async fn who_copies_the_key_of_an_issue_does_not_get_its_place() {
+    let scene = Scene::new().await;
+    let limit = Fault::SecondaryLimit {
+        retry_after_secs: 30,
+    };
+    let new = NewIssue {
+        title: "t".to_owned(),
+        ..NewIssue::default()
+    };
+    scene.fake.schedule(
+        Fault::StatusAfterEffect(502),
+        When::request("POST", "/issues"),
+    );
+    scene.fake.schedule(limit, When::request("GET", "/issues"));
+    let error = scene.forge.create_issue(new.clone()).await.unwrap_err();
+    scene.pass(error);
+    let key = scene.repo.issue(1).unwrap().body;
+    scene.repo.open_issue("mine now", &key, &[], "mallory");
+    assert_eq!(scene.forge.create_issue(new).await.unwrap().number, 1);
+    scene.end();
+}
+
+#[tokio::test]
+async fn an_issue_that_cannot_be_opened_is_given_up() {
+    let scene = Scene::new().await;
+    for _ in 0..3 {
+        scene
+            .fake
+            .schedule(Fault::Status(502), When::request("POST", "/issues"));
+    }
+    let new = NewIssue {
+        title: "t".to_owned(),
+        ..NewIssue::default()
+    };
+    let error = scene.forge.create_issue(new).await.unwrap_err();
+    scene.pass(error);
+    assert_eq!(scene.repo.issues().len(), 0);
+    assert_eq!(scene.count("POST", "/issues"), 3);
+    scene.end();
 }

@@ -1,7 +1,9 @@
 //! Answers as old servers and gone accounts give them.
 
-use coord_forge::{ChangeKind, Forge, ForgeError, PullState, RequiredChecks};
+use coord_core::assignment::MergeMethod;
+use coord_forge::{ChangeKind, Forge, ForgeError, MergeOutcome, PullState, RequiredChecks};
 
+use crate::scene::merge_of;
 use crate::scripted::{Reply, Scripted};
 use crate::world::World;
 
@@ -144,25 +146,87 @@ async fn a_protection_that_is_not_shown_is_hidden() {
     assert_eq!(found, RequiredChecks::Hidden { reason });
 }
 
+/// A merge that GitHub refuses with 405 and these words, while the pull request is and stays such.
+async fn refused_merge(words: &str, mergeable: &str) -> Result<MergeOutcome, ForgeError> {
+    let ours = r#"{"full_name":"acme/api"}"#;
+    let pull = |mergeable: &str| {
+        pull(7, "open", ours).replacen('{', &format!(r#"{{"mergeable":{mergeable},"#), 1)
+    };
+    let words = format!(r#"{{"message":"{words}"}}"#);
+    let base = r#"{"ref":"refs/heads/main","object":{"sha":"b2"}}"#;
+    let replies = [
+        (200, pull("true")),
+        (405, words),
+        (200, pull(mergeable)),
+        (200, base.to_owned()),
+    ];
+    let replies: Vec<_> = replies.iter().map(|(s, body)| (*s, &**body)).collect();
+    let server = server(&replies).await;
+    let world = World::new().await;
+    let merge = merge_of(&"a".into(), MergeMethod::Rebase);
+    world.forge(server.url()).merge_pull(7, &merge).await
+}
+
 #[tokio::test]
-async fn a_base_that_moves_meanwhile_is_tried_again() {
-    use coord_core::assignment::MergeMethod;
+async fn a_merge_that_something_else_is_in_the_way_of_is_tried_again() {
+    for (words, mergeable) in [
+        (
+            "Base branch was modified. Review and try the merge again.",
+            "true",
+        ),
+        (
+            "Head branch was modified. Review and try the merge again.",
+            "true",
+        ),
+        ("Merge already in progress", "true"),
+        ("Pull Request is not mergeable", "null"),
+    ] {
+        let error = refused_merge(words, mergeable).await.unwrap_err();
+        let ForgeError::Transient { retry_at, .. } = error else {
+            panic!("{words}: {error:?}");
+        };
+        assert!(retry_at.is_some(), "{words}");
+    }
+}
+
+#[tokio::test]
+async fn a_merge_that_does_not_work_out_is_over() {
+    let conflict = MergeOutcome::Conflict {
+        base: "b2".into(),
+        paths: Vec::new(),
+    };
+    let refused = |reason: &str| MergeOutcome::Refused {
+        reason: reason.to_owned(),
+    };
+    for (words, mergeable, outcome) in [
+        ("This branch can't be rebased", "true", conflict.clone()),
+        ("Pull Request is not mergeable", "false", conflict),
+        (
+            "Pull Request is not mergeable",
+            "true",
+            refused("pull Request is not mergeable"),
+        ),
+        (
+            "Rebase merges are not allowed on this repository.",
+            "true",
+            refused("rebase merges are not allowed on this repository"),
+        ),
+    ] {
+        let found = refused_merge(words, mergeable).await.unwrap();
+        assert_eq!(found, outcome, "{words}");
+    }
+}
+
+/// GitHub has merged, and something in between spoilt the answer.
+#[tokio::test]
+async fn a_merge_whose_answer_cannot_be_read_is_looked_for() {
     let ours = r#"{"full_name":"acme/api"}"#;
     let open = pull(7, "open", ours).replacen('{', r#"{"mergeable":true,"#, 1);
-    let words = r#"{"message":"Base branch was modified. Review and try the merge again."}"#;
+    let merged = pull(7, "merged", ours);
+    let server = server(&[(200, &open), (200, "<html>"), (200, &merged)]).await;
     let world = World::new().await;
-    let server = server(&[(200, &open), (405, words), (200, &open)]).await;
-    let forge = world.forge(server.url());
-    let merge = crate::scene::merge_of(&"a".into(), MergeMethod::Squash);
-    let error = forge.merge_pull(7, &merge).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            ForgeError::Transient {
-                retry_at: Some(_),
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    let merge = merge_of(&"a".into(), MergeMethod::Squash);
+    let outcome = world.forge(server.url()).merge_pull(7, &merge).await;
+    let commit = "c0".into();
+    assert_eq!(outcome.unwrap(), MergeOutcome::Merged { commit });
 }

@@ -4,24 +4,14 @@ use std::time::Duration;
 
 use coord_forge::{Forge, ForgeError};
 use coord_github::{Github, GithubError};
-use coord_test_support::github::{FakeGithub, Fault, When};
+use coord_test_support::github::{Fault, When};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::scripted::{Reply, Scripted, raw};
-use crate::world::{TOKEN, World, post, token, whole_text};
+use crate::world::{TOKEN, World, post, seven_issues, token, whole_text};
 
 const USER: &str = r#"{"login":"anna"}"#;
-
-async fn fake() -> FakeGithub {
-    let fake = FakeGithub::start().await.unwrap();
-    fake.add_user("anna", TOKEN);
-    let repo = fake.add_repo("acme/api", None).unwrap();
-    for title in ["1", "2", "3", "4", "5", "6", "7"] {
-        repo.open_issue(title, "", &[], "anna");
-    }
-    fake
-}
 
 async fn whoami(replies: Vec<Reply>) -> (Result<String, ForgeError>, usize) {
     let server = Scripted::start(|_| replies.clone()).await;
@@ -82,7 +72,7 @@ async fn writes_are_sent_once() {
         Fault::ConnectionResetAfterEffect,
         Fault::TimeOutAfterEffect,
     ] {
-        let (world, fake) = (World::new().await, fake().await);
+        let (world, fake) = (World::new().await, seven_issues().await);
         fake.schedule(fault, When::request("POST", "/comments"));
         let mut options = world.options(&fake.url(), token(TOKEN));
         options.timeout = Duration::from_millis(500);
@@ -170,37 +160,61 @@ async fn what_is_not_githubs_api_is_called_so() {
 
 #[tokio::test]
 async fn a_renamed_repository_is_read_and_not_written() {
-    let moved = Reply::with(
-        301,
-        "location: /repositories/12/issues/7/comments\r\n",
-        "{}",
+    let moved = |to: &str| Reply::with(301, &format!("location: /repositories/12{to}\r\n"), "{}");
+    let named = Reply::json(
+        200,
+        r#"{"default_branch":"main","full_name":"acme/new-name"}"#,
     );
-    let named = Reply::json(200, r#"{"full_name":"acme/new-name"}"#);
-    let server = Scripted::start(|_| vec![moved.clone(), named.clone()]).await;
+    let replies = [moved("/issues/7/comments"), moved(""), named.clone()];
+    let server = Scripted::start(|_| replies.to_vec()).await;
     let world = World::new().await;
     let error = post(&world.forge(server.url())).await.unwrap_err();
     assert!(
         whole_text(&error).contains("called acme/new-name now"),
         "{error}"
     );
-    let lines = server.seen();
-    let lines: Vec<&str> = lines
+    let seen = server.seen();
+    let lines: Vec<&str> = seen
         .iter()
-        .filter_map(|seen| seen.lines().next())
+        .filter_map(|it| it.split(" HTTP").next())
         .collect();
-    assert!(lines[1].starts_with("GET /repositories/12 "), "{lines:?}");
-
-    let branch = Reply::json(
-        200,
-        r#"{"default_branch":"main","full_name":"acme/new-name"}"#,
+    assert_eq!(
+        lines,
+        [
+            "POST /repos/acme/api/issues/7/comments",
+            "GET /repos/acme/api",
+            "GET /repositories/12"
+        ]
     );
-    let server = Scripted::start(|url| {
-        let location = format!("location: {url}/repositories/12\r\n");
-        vec![Reply::with(301, &location, "{}"), branch.clone()]
-    })
-    .await;
+
+    let server = Scripted::start(|_| vec![moved(""), named.clone()]).await;
     let forge = world.forge(server.url());
     assert_eq!(forge.default_branch().await.unwrap(), "main");
+}
+
+/// Something was done, whatever it says.
+#[tokio::test]
+async fn an_answer_to_a_write_that_cannot_be_read_is_an_unknown_outcome() {
+    let giant = raw(201, "", &format!("\"{}\"", "x".repeat(33 << 20)));
+    let page = Reply::with(200, "content-type: text/html\r\n", "<html>Thanks");
+    for reply in [Reply::json(201, "{\"id\":"), page, Reply::Bytes(giant)] {
+        let server = Scripted::start(|_| vec![reply.clone()]).await;
+        let world = World::new().await;
+        let error = post(&world.forge(server.url())).await.unwrap_err();
+        assert!(matches!(error, ForgeError::Transient { .. }), "{error:?}");
+        assert_eq!(server.seen().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_is_quoted_with_care() {
+    let body = format!("\"Bearer {TOKEN} \u{1b}[31m {}\"", "x".repeat(10_000));
+    let body = body.replace('\u{1b}', "\\u001b");
+    let (result, _) = whoami(vec![Reply::json(200, &body)]).await;
+    let text = whole_text(&result.unwrap_err());
+    assert!(text.contains("cannot be read: invalid type"), "{text}");
+    assert!(!text.contains(TOKEN) && !text.contains('\u{1b}'), "{text}");
+    assert!(text.len() < 1000, "{}", text.len());
 }
 
 #[tokio::test]

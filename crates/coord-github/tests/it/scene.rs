@@ -21,7 +21,7 @@ pub(crate) const NASTY: [&str; 6] = [
 ];
 
 /// What can happen to a request; of limits the server says how long they last.
-pub(crate) const FAULTS: [Fault; 8] = [
+pub(crate) const FAULTS: [Fault; 9] = [
     Fault::TimeOutAfterEffect,
     Fault::TimeOutBeforeEffect,
     Fault::Status(500),
@@ -29,6 +29,9 @@ pub(crate) const FAULTS: [Fault; 8] = [
     Fault::StatusAfterEffect(502),
     Fault::SecondaryLimit {
         retry_after_secs: 30,
+    },
+    Fault::PrimaryLimit {
+        reset: 4_000_000_000,
     },
     Fault::ConnectionReset,
     Fault::ConnectionResetAfterEffect,
@@ -55,11 +58,11 @@ impl Scene {
         }
     }
 
-    /// Gives up on an answer soon.
-    pub(crate) async fn impatient() -> Self {
+    /// Gives up on an answer after `timeout`.
+    pub(crate) async fn impatient(timeout: Duration) -> Self {
         let mut scene = Self::new().await;
         let mut options = scene.world.options(&scene.fake.url(), token(TOKEN));
-        options.timeout = Duration::from_millis(1500);
+        options.timeout = timeout;
         scene.forge = Github::new(options).unwrap().repo("acme/api");
         scene
     }

@@ -9,6 +9,7 @@ use coord_core::ids::Timestamp;
 use coord_forge::{Forge, ForgeError};
 use coord_github::{CredentialSource, Github, GithubForge, GithubOptions, Secret, Trust};
 use coord_store::Store;
+use coord_test_support::github::FakeGithub;
 use tempfile::TempDir;
 
 pub(crate) const TOKEN: &str = "ghp_averysecrettokenofatest0123456789abc";
@@ -74,6 +75,17 @@ pub(crate) fn token(text: &str) -> CredentialSource {
         token: Some(Secret::new(text, "GITHUB_TOKEN")),
         ..CredentialSource::default()
     }
+}
+
+/// A server on which `acme/api` has the issues 1 to 7.
+pub(crate) async fn seven_issues() -> FakeGithub {
+    let fake = FakeGithub::start().await.unwrap();
+    fake.add_user("anna", TOKEN);
+    let repo = fake.add_repo("acme/api", None).unwrap();
+    for title in ["1", "2", "3", "4", "5", "6", "7"] {
+        repo.open_issue(title, "", &[], "anna");
+    }
+    fake
 }
 
 /// One POST.

@@ -287,11 +287,6 @@ pub(crate) fn get_user(call: &mut Call<'_>) -> Reply {
     }
 }
 
-/// `GET /rate_limit`.
-pub(crate) fn get_rate_limit(call: &mut Call<'_>) -> Reply {
-    ok(call.world.rate.overview())
-}
-
 /// `GET /app`.
 pub(crate) fn get_app(call: &mut Call<'_>) -> Reply {
     let (id, app) = app(call)?;

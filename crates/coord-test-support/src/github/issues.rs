@@ -308,30 +308,3 @@ fn show_labels(call: &Call<'_>) -> Reply {
     let view = call.view()?;
     ok(view.labels(&thread(view.repo, call)?.labels))
 }
-
-/// `GET …/issues/{issue_number}/sub_issues`.
-pub(crate) fn list_sub_issues(call: &mut Call<'_>) -> Reply {
-    let view = call.view()?;
-    let children = thread(view.repo, call)?.sub_issues.iter();
-    let children: Vec<&Thread> = children
-        .filter_map(|number| view.repo.threads.get(number))
-        .collect();
-    Ok(paged(call, &children, |thread| view.issue(thread)))
-}
-
-/// `POST …/issues/{issue_number}/sub_issues`: within one repository.
-pub(crate) fn add_sub_issue(call: &mut Call<'_>) -> Reply {
-    let id = call.body["sub_issue_id"].as_u64();
-    let number = {
-        let mut threads = call.repo()?.threads.values();
-        let child = threads.find(|thread| Some(thread.id) == id);
-        child.ok_or_else(not_found)?.number
-    };
-    let parent = thread_mut(call)?;
-    if parent.number == number || parent.sub_issues.contains(&number) {
-        let message = "Issue may not contain duplicate sub-issues";
-        return Err(invalid("Issue", "sub_issue_id", "custom", Some(message)));
-    }
-    parent.sub_issues.push(number);
-    created(show(call, call.number("issue_number"))?)
-}

@@ -7,7 +7,6 @@
 pub const OPERATIONS: &[(&str, &str)] = &[
     ("GET", "/app"),
     ("POST", "/app/installations/{installation_id}/access_tokens"),
-    ("GET", "/rate_limit"),
     ("GET", "/repos/{owner}/{repo}"),
     ("GET", "/repos/{owner}/{repo}/branches/{branch}"),
     (
@@ -41,14 +40,6 @@ pub const OPERATIONS: &[(&str, &str)] = &[
         "DELETE",
         "/repos/{owner}/{repo}/issues/{issue_number}/labels/{name}",
     ),
-    (
-        "GET",
-        "/repos/{owner}/{repo}/issues/{issue_number}/sub_issues",
-    ),
-    (
-        "POST",
-        "/repos/{owner}/{repo}/issues/{issue_number}/sub_issues",
-    ),
     ("GET", "/repos/{owner}/{repo}/pulls"),
     ("POST", "/repos/{owner}/{repo}/pulls"),
     ("GET", "/repos/{owner}/{repo}/pulls/{pull_number}"),
@@ -60,10 +51,6 @@ pub const OPERATIONS: &[(&str, &str)] = &[
     ),
     ("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/reviews"),
     ("POST", "/repos/{owner}/{repo}/pulls/{pull_number}/reviews"),
-    (
-        "GET",
-        "/repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/comments",
-    ),
     ("GET", "/repos/{owner}/{repo}/rules/branches/{branch}"),
     ("GET", "/user"),
 ];

@@ -1,9 +1,6 @@
 //! The primary rate limit: a budget of requests for an hour.
 
-use serde_json::{Value, json};
-
 use super::exchange::{Answer, refusal};
-use super::shape::shape;
 
 const HOUR: i64 = 3600;
 
@@ -63,21 +60,6 @@ impl Rate {
 
     fn used(&self) -> u64 {
         self.limit.saturating_sub(self.remaining)
-    }
-
-    /// What `GET /rate_limit` answers.
-    pub(crate) fn overview(&self) -> Value {
-        let core = json!({
-            "limit": self.limit,
-            "remaining": self.remaining,
-            "reset": self.reset,
-            "used": self.used(),
-        });
-        let search = json!({"limit": 30, "remaining": 30, "reset": self.reset, "used": 0});
-        shape(
-            "rate-limit-overview",
-            json!({"resources": {"core": core, "search": search}, "rate": core}),
-        )
     }
 }
 

@@ -50,7 +50,6 @@ pub(crate) struct Thread {
     pub(crate) closed: Option<Closed>,
     pub(crate) state_reason: Option<String>,
     pub(crate) comments: Vec<Comment>,
-    pub(crate) sub_issues: Vec<u64>,
     pub(crate) pull: Option<Pull>,
 }
 
@@ -110,14 +109,11 @@ pub(crate) struct Review {
 
 #[derive(Debug, Clone)]
 pub(crate) struct ReviewComment {
-    pub(crate) id: u64,
     pub(crate) path: String,
     pub(crate) body: String,
     pub(crate) line: u64,
     pub(crate) side: String,
     pub(crate) start_line: Option<u64>,
-    pub(crate) start_side: Option<String>,
-    pub(crate) hunk: String,
 }
 
 /// A check run.
@@ -222,7 +218,6 @@ impl Thread {
             closed: None,
             state_reason: None,
             comments: Vec::new(),
-            sub_issues: Vec::new(),
             pull: None,
         }
     }

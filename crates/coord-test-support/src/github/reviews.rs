@@ -32,9 +32,6 @@ pub(crate) fn create(call: &mut Call<'_>) -> Reply {
     for comment in &given {
         comments.push(read_comment(comment, &changes)?);
     }
-    for comment in &mut comments {
-        comment.id = call.world.next_id();
-    }
     let review = Review {
         id: call.world.next_id(),
         author,
@@ -104,8 +101,7 @@ fn read_comment(comment: &Value, changes: &[FileChange]) -> Result<ReviewComment
     let path = comment["path"].as_str().unwrap_or_default();
     let file = changes.iter().find(|file| file.path == path);
     let file = file.ok_or_else(|| unprocessable("Path could not be resolved"))?;
-    let patch = file.patch.clone().unwrap_or_default();
-    let shown = diff::lines(&patch);
+    let shown = diff::lines(file.patch.as_deref().unwrap_or_default());
     let side = |name: &str| comment[name].as_str().unwrap_or("RIGHT").to_owned();
     let holds = |side: &str, line: u64| match side {
         "LEFT" => shown.left.contains(&line),
@@ -114,7 +110,6 @@ fn read_comment(comment: &Value, changes: &[FileChange]) -> Result<ReviewComment
     let outside = || unprocessable("Pull request review thread line must be part of the diff");
     let line = comment["line"].as_u64().ok_or_else(outside)?;
     let start_line = comment["start_line"].as_u64();
-    let start_side = start_line.map(|_| side("start_side"));
     if !holds(&side("side"), line) {
         return Err(outside());
     }
@@ -130,14 +125,11 @@ fn read_comment(comment: &Value, changes: &[FileChange]) -> Result<ReviewComment
         }
     }
     Ok(ReviewComment {
-        id: 0,
         path: path.to_owned(),
         body: comment["body"].as_str().unwrap_or_default().to_owned(),
         line,
         side: side("side"),
         start_line,
-        start_side,
-        hunk: patch,
     })
 }
 
@@ -170,54 +162,4 @@ fn show(view: &View<'_>, thread: &Thread, review: &Review) -> Value {
         members["submitted_at"] = stamp(review.submitted).into();
     }
     shape("pull-request-review", members)
-}
-
-/// `GET …/pulls/{pull_number}/reviews/{review_id}/comments`.
-pub(crate) fn list_comments(call: &mut Call<'_>) -> Reply {
-    let view = call.view()?;
-    let (thread, pull) = pulls::of(view.repo, call.number("pull_number"))?;
-    let id = call.number("review_id");
-    let review = pull.reviews.iter().find(|review| review.id == id);
-    let review = review.ok_or_else(not_found)?;
-    Ok(paged(call, &review.comments, |comment| {
-        show_comment(&view, thread, review, comment)
-    }))
-}
-
-fn show_comment(
-    view: &View<'_>,
-    thread: &Thread,
-    review: &Review,
-    comment: &ReviewComment,
-) -> Value {
-    let (id, number) = (comment.id, thread.number);
-    let own = view.api(&format!("/pulls/comments/{id}"));
-    let html = view.html(&format!("/pull/{number}#discussion_r{id}"));
-    let pull = view.api(&format!("/pulls/{number}"));
-    shape(
-        "review-comment",
-        json!({
-            "id": id,
-            "node_id": format!("PRRC_{id}"),
-            "pull_request_review_id": review.id,
-            "url": own,
-            "html_url": html,
-            "pull_request_url": pull,
-            "_links": {"self": {"href": own}, "html": {"href": html}, "pull_request": {"href": pull}},
-            "user": view.user(&review.author),
-            "body": comment.body,
-            "path": comment.path,
-            "line": comment.line,
-            "original_line": comment.line,
-            "side": comment.side,
-            "start_line": comment.start_line,
-            "start_side": comment.start_side,
-            "diff_hunk": comment.hunk,
-            "commit_id": review.commit,
-            "original_commit_id": review.commit,
-            "author_association": view.association(&review.author),
-            "created_at": stamp(review.submitted),
-            "updated_at": stamp(review.submitted),
-        }),
-    )
 }

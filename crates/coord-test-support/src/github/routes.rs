@@ -19,7 +19,6 @@ const PULLS_WRITE: Need = writes(&["pull_requests"]);
 /// Issues and pull requests share these operations.
 const THREADS: Need = reads(&["issues", "pull_requests"]);
 const THREADS_WRITE: Need = writes(&["issues", "pull_requests"]);
-const ISSUES: Need = reads(&["issues"]);
 const ISSUES_WRITE: Need = writes(&["issues"]);
 
 const fn reads(permissions: &'static [&'static str]) -> Need {
@@ -42,7 +41,6 @@ pub(crate) fn find(method: &str, path: &str) -> Option<(Handler, Need)> {
     let found: (Handler, Need) = match (method, rest) {
         ("GET", "/user") => (account::get_user, NOTHING),
         ("GET", "/app") => (account::get_app, NOTHING),
-        ("GET", "/rate_limit") => (account::get_rate_limit, NOTHING),
         ("POST", "/app/installations/{installation_id}/access_tokens") => {
             (account::create_installation_token, NOTHING)
         }
@@ -67,8 +65,6 @@ pub(crate) fn find(method: &str, path: &str) -> Option<(Handler, Need)> {
         ("POST", "/issues/{issue_number}/comments") => (comments::create, THREADS_WRITE),
         ("POST", "/issues/{issue_number}/labels") => (issues::add_labels, THREADS_WRITE),
         ("DELETE", "/issues/{issue_number}/labels/{name}") => (issues::remove_label, THREADS_WRITE),
-        ("GET", "/issues/{issue_number}/sub_issues") => (issues::list_sub_issues, ISSUES),
-        ("POST", "/issues/{issue_number}/sub_issues") => (issues::add_sub_issue, ISSUES_WRITE),
         ("GET", "/pulls") => (pulls::list, PULLS),
         ("POST", "/pulls") => (pulls::create, PULLS_WRITE),
         ("GET", "/pulls/{pull_number}") => (pulls::get, PULLS),
@@ -79,9 +75,6 @@ pub(crate) fn find(method: &str, path: &str) -> Option<(Handler, Need)> {
         }
         ("GET", "/pulls/{pull_number}/reviews") => (reviews::list, PULLS),
         ("POST", "/pulls/{pull_number}/reviews") => (reviews::create, PULLS_WRITE),
-        ("GET", "/pulls/{pull_number}/reviews/{review_id}/comments") => {
-            (reviews::list_comments, PULLS)
-        }
         (_, _) => return None,
     };
     Some(found)

@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use super::contract::contract;
 use super::exchange::Answer;
 use super::fault::{Ending, Fault};
 use super::gate::Incoming;
@@ -119,6 +120,8 @@ impl World {
         let (method, path) = (incoming.method.as_str().to_owned(), path.to_owned());
         let fault = self.faults.take(&method, &path);
         let account = self.account(incoming);
+        let operation = contract().find(&method, &path);
+        let operation = operation.map(|(operation, _)| (operation.method, operation.path));
         let ending = match fault {
             None => Ending::Answer(self.answer(incoming)),
             Some(fault) => self.fail(incoming, fault),
@@ -130,6 +133,7 @@ impl World {
         self.seen.push(Seen {
             method,
             path,
+            operation,
             query: incoming.query.clone(),
             status,
             account,

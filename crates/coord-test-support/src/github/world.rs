@@ -18,6 +18,9 @@ pub struct Seen {
     pub method: String,
     /// As it was sent, without the query; an Enterprise server's prefix is left out.
     pub path: String,
+    /// Method and path template of what it asks for, as in [`OPERATIONS`](super::OPERATIONS);
+    /// `None` where that has nothing like it.
+    pub operation: Option<(&'static str, &'static str)>,
     /// As it was sent, without the question mark.
     pub query: String,
     /// The status that was answered; 0 when none was.

@@ -5,9 +5,13 @@ use std::path::Path;
 
 use coord_core::Policy;
 use coord_core::ids::{MachineName, RepoName};
-use coord_core::policy::{BudgetPolicy, ConcurrencyPolicy, MachinePolicy, ModelPolicy, RepoPolicy};
+use coord_core::policy::{
+    self, BudgetPolicy, ConcurrencyPolicy, HousekeepingPolicy, MachinePolicy, ModelPolicy,
+    RepoPolicy,
+};
+use coord_core::session::Step;
 
-use crate::config::{Config, ForgeKind, Machine, Repo};
+use crate::config::{Config, ForgeKind, Hook, Housekeeping, Machine, NamedHook, Repo};
 
 /// `stale_threshold` counted polls in the seed. Time is what counts: three polls in a row can
 /// fail within ten seconds.
@@ -73,6 +77,7 @@ impl Config {
                 stagger_seconds: self.concurrency.stagger_seconds,
                 backoff_base_seconds: self.concurrency.backoff_base,
                 max_retries: self.concurrency.max_retries,
+                auto_reassign: self.concurrency.auto_reassign,
                 stale_seconds: u64::from(self.concurrency.stale_threshold) * SECONDS_PER_POLL,
             },
             budgets: BudgetPolicy {
@@ -83,6 +88,44 @@ impl Config {
             gates: self.pipeline.gates.clone(),
             reviews_enabled: self.reviews.enabled,
             coordinator_only_files: self.coordinator_only_files.clone(),
+            on_round_complete: self
+                .hooks
+                .on_round_complete
+                .iter()
+                .map(Hook::step)
+                .collect(),
+            on_session_end: self.hooks.on_session_end.iter().map(Hook::step).collect(),
+            housekeeping: self.housekeeping.policy(),
+        }
+    }
+}
+
+impl Hook {
+    fn step(&self) -> Step {
+        match self {
+            Self::Named(NamedHook::SummaryReport) => Step::SummaryReport,
+            Self::Named(NamedHook::CloseMergedIssues) => Step::CloseMergedIssues,
+            Self::Command {
+                command,
+                timeout_seconds,
+            } => Step::Command {
+                command: command.clone(),
+                timeout_seconds: *timeout_seconds,
+            },
+        }
+    }
+}
+
+impl Housekeeping {
+    fn policy(&self) -> HousekeepingPolicy {
+        let commands = self.commands.iter().map(|it| policy::CheckoutCommand {
+            command: it.command.clone(),
+            repos: it.repos.clone(),
+            timeout_seconds: it.timeout_seconds,
+        });
+        HousekeepingPolicy {
+            pull: self.pull,
+            commands: commands.collect(),
         }
     }
 }

@@ -146,13 +146,38 @@ pub struct Models {
     pub labels: Vec<(String, String)>,
 }
 
-/// What runs at the end of rounds and sessions, by name.
+/// What runs at the end of rounds and sessions, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Hooks {
     /// After all assignments of a round have ended.
-    pub on_round_complete: Vec<String>,
+    pub on_round_complete: Vec<Hook>,
     /// When the session is closed.
-    pub on_session_end: Vec<String>,
+    pub on_session_end: Vec<Hook>,
+}
+
+/// One thing that runs at the end of a round or session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Hook {
+    /// One that comes with `coord`.
+    Named(NamedHook),
+    /// A person's own.
+    Command {
+        /// A shell command line; it gets the event as JSON on its stdin.
+        command: String,
+        /// How long it may take.
+        timeout_seconds: u64,
+    },
+}
+
+/// A hook that comes with `coord`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NamedHook {
+    /// Writes down what the round or session came to.
+    SummaryReport,
+    /// Closes the issues whose work is proven to be in the base branch.
+    CloseMergedIssues,
 }
 
 /// Reviews by a second worker.
@@ -201,13 +226,28 @@ pub struct WorkerPermissions {
     pub deny: Vec<String>,
 }
 
-/// What is kept, and how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// What is kept, and how long; what is done to checkouts when a session is closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Housekeeping {
     /// Clean worktrees kept ready for each repository.
     pub warm_worktrees: u32,
     /// Days that logs and records of finished assignments are kept.
     pub keep_finished_days: u32,
+    /// Whether the checkouts of this machine are fast-forwarded when a session is closed.
+    pub pull: bool,
+    /// What runs in them after that, in order.
+    pub commands: Vec<CheckoutCommand>,
+}
+
+/// A shell command line for checkouts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckoutCommand {
+    /// The command line.
+    pub command: String,
+    /// The repositories in whose checkouts it runs; empty means all of them.
+    pub repos: Vec<RepoName>,
+    /// How long it may take in one checkout.
+    pub timeout_seconds: u64,
 }
 
 /// A GitHub App that is installed where the repositories are.
@@ -432,6 +472,8 @@ impl Default for Housekeeping {
         Self {
             warm_worktrees: 2,
             keep_finished_days: 30,
+            pull: false,
+            commands: Vec::new(),
         }
     }
 }

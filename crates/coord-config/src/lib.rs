@@ -19,9 +19,9 @@ mod section;
 mod write;
 
 pub use config::{
-    Association, Budgets, CapabilityRule, Concurrency, Config, ForgeKind, GithubApp, Hooks,
-    Housekeeping, Machine, Models, Pipeline, Repo, Reviews, SettingSource, SmokeTests, Trust,
-    Worker, WorkerPermissions, WorktreeSetup,
+    Association, Budgets, CapabilityRule, CheckoutCommand, Concurrency, Config, ForgeKind,
+    GithubApp, Hook, Hooks, Housekeeping, Machine, Models, NamedHook, Pipeline, Repo, Reviews,
+    SettingSource, SmokeTests, Trust, Worker, WorkerPermissions, WorktreeSetup,
 };
 pub use deny::DEFAULT_DENY;
 pub use error::{ConfigError, Invalid};

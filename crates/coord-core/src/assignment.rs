@@ -8,11 +8,24 @@ use crate::failure::FailureClass;
 use crate::ids::{AssignmentId, CommitId, IssueRef, MachineName, Timestamp};
 
 /// What an assignment is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AssignmentKind {
     /// Solve the issue on a branch of its own.
     Work,
+    /// Go on with what an earlier assignment of the issue did not bring to its end.
+    Continue,
+}
+
+impl AssignmentKind {
+    /// The word for it in tables and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Work => "work",
+            Self::Continue => "continue",
+        }
+    }
 }
 
 /// How far the coordinator takes an assignment by itself.
@@ -116,6 +129,9 @@ pub struct WorkerEnd {
     pub turns: u32,
     /// The question that it is stuck on, from its own words.
     pub stuck: Option<String>,
+    /// The worker's session, for continuing it where it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
 }
 
 /// The three ways in which a worker can end.
@@ -218,6 +234,12 @@ pub struct Assignment {
     pub id: AssignmentId,
     /// What it is for.
     pub kind: AssignmentKind,
+    /// The earlier assignment of the issue that it goes on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<AssignmentId>,
+    /// The later one that goes on with it: tests, merge, issue and files belong to that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<AssignmentId>,
     /// The issue that it works on.
     pub issue: IssueRef,
     /// The title of the issue when it was requested.
@@ -241,6 +263,21 @@ pub struct Assignment {
     pub goal: Goal,
     /// The branch that it works on.
     pub branch: String,
+    /// Where its worker starts.
+    #[serde(default)]
+    pub start: Start,
+    /// How often the issue had been retried without a person up to here, this time included.
+    #[serde(default)]
+    pub retries: u32,
+    /// What people told its worker beyond the briefing, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guidance: Vec<String>,
+    /// The question that the last of them answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<String>,
+    /// Its worker never heard the last of them; whoever goes on with it does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unheard: bool,
     /// Overlaps and upstream work were waived by a person.
     pub waived: Waivers,
     /// Claims of other coordinators up to this comment id were set aside by a person.
@@ -269,6 +306,59 @@ pub struct Assignment {
     pub verdict: Option<TestVerdict>,
     /// Its place in the merge queue.
     pub merge: Option<MergeEntry>,
+}
+
+/// Where a worker starts; the default is a new branch on the base, at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// The branch that holds what was done before; `None`: the base.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The commit that all of the work on that branch is measured against, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<CommitId>,
+    /// The session of the worker before, which is on the same machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// Not before this instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+}
+
+/// Why the work of an assignment was taken up by another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A person wanted it.
+    Person,
+    /// Its worker failed at the work.
+    Work,
+    /// Its worker was kept from the work by something that passes.
+    Environment,
+    /// Its agent no longer knew it.
+    Lost,
+    /// Its agent did not answer for too long.
+    Silence,
+    /// It had ended before a person's guidance reached its worker.
+    Guidance,
+    /// The session that it was to go on with could not be continued.
+    Session,
+}
+
+impl Cause {
+    /// In a few words, after "because".
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "a person wanted it",
+            Self::Work => "its worker failed",
+            Self::Environment => "its worker was interrupted",
+            Self::Lost => "its agent no longer knew it",
+            Self::Silence => "its agent did not answer for too long",
+            Self::Guidance => "it had ended before its guidance arrived",
+            Self::Session => "its session could not be continued",
+        }
+    }
 }
 
 /// Rules that a person set aside for one dispatch.
@@ -329,6 +419,7 @@ impl WorkerEnd {
             cost_usd: 0.0,
             turns: 0,
             stuck: None,
+            session: None,
         }
     }
 
@@ -358,6 +449,12 @@ impl Assignment {
         self.end.as_ref()?.deliverable()
     }
 
+    /// The branch that it was given, and the one that its agent says it used.
+    pub fn branches(&self) -> impl Iterator<Item = &str> {
+        let reported = self.deliverable().map(|work| work.branch);
+        std::iter::once(self.branch.as_str()).chain(reported)
+    }
+
     /// The last verdict, provided that it was given for the head that the assignment has now.
     #[must_use]
     pub fn verdict_for_head(&self) -> Option<&TestVerdict> {
@@ -369,7 +466,8 @@ impl Assignment {
     #[must_use]
     pub fn is_in_merge_queue(&self) -> bool {
         match self.merge.as_ref().map(|entry| &entry.state) {
-            Some(MergeState::Queued | MergeState::Merging) => true,
+            Some(MergeState::Queued) => self.superseded_by.is_none(),
+            Some(MergeState::Merging) => true,
             Some(
                 MergeState::Merged { .. }
                 | MergeState::Conflict { .. }
@@ -394,6 +492,9 @@ impl Assignment {
     /// Whether its files are its own for now: nothing that overlaps with them is dispatched.
     #[must_use]
     pub fn holds_lease(&self) -> bool {
+        if self.superseded_by.is_some() {
+            return false;
+        }
         match self.state {
             AssignmentState::Requested | AssignmentState::Running => true,
             AssignmentState::Done => self.is_in_merge_queue() || self.is_on_its_way_to_merge(),
@@ -408,15 +509,31 @@ impl Assignment {
     /// way into the base branch, or it has just got there and the issue is about to be closed.
     #[must_use]
     pub fn claims_issue(&self) -> bool {
-        self.state.is_active() || self.holds_lease() || self.merged_as().is_some()
+        self.is_at_work() || self.holds_lease() || self.merged_as().is_some()
     }
 
-    /// Whether the coordinator goes on with it by itself now that its worker has ended well.
+    /// Whether it is to be worked on, and nobody else goes on with it.
+    #[must_use]
+    pub fn is_at_work(&self) -> bool {
+        self.state.is_active() && self.superseded_by.is_none()
+    }
+
+    /// The question that its worker asks, or ended with.
+    #[must_use]
+    pub fn question(&self) -> Option<&str> {
+        let end = self.end.as_ref();
+        end.map_or(self.stuck.as_deref(), |end| end.stuck.as_deref())
+    }
+
+    /// Whether the coordinator goes on with it by itself now that its worker has ended well, and
+    /// without a question.
     #[must_use]
     pub fn is_automated(&self, goal: Goal) -> bool {
         self.state == AssignmentState::Done
             && self.goal >= goal
             && !self.stop_requested
+            && self.superseded_by.is_none()
+            && self.question().is_none()
             && self.deliverable().is_some()
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::assignment::Assignment;
 use crate::ids::{AssignmentId, EffectKey, IssueRef, MachineName, Timestamp};
 use crate::key::EffectKind;
+use crate::session::{Since, StepRun};
 
 /// The fold over the event log. What is merged and done with has left it (see the history).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,13 @@ pub struct Board {
     pub cost_by_day: BTreeMap<i64, f64>,
     /// Overlaps that were recorded already: the two assignments in order of their ids, and the path.
     pub overlaps_seen: BTreeSet<(AssignmentId, AssignmentId, String)>,
+    /// The first thing that happened since the last session was closed; `None`: nothing has.
+    pub session: Option<Since>,
+    /// The first request since nothing was at work; `None` when what runs at the end of a round
+    /// was begun for it, and before the first one.
+    pub round: Option<Since>,
+    /// What still has to run for rounds and sessions that are over, by the event that ended them.
+    pub step_runs: BTreeMap<u64, StepRun>,
 }
 
 /// What is known of a machine beyond the configuration.
@@ -50,8 +58,17 @@ impl Board {
     /// The assignment that says where an issue stands: the one that claims it, else the latest.
     #[must_use]
     pub fn leading(&self, issue: &IssueRef) -> Option<&Assignment> {
-        self.of_issue(issue)
-            .max_by_key(|it| (it.claims_issue(), it.requested_at, &it.id))
+        self.of_issue(issue).max_by_key(|it| {
+            let current = it.superseded_by.is_none();
+            (it.claims_issue(), current, it.requested_at, &it.id)
+        })
+    }
+
+    /// An assignment and those that it goes on with, the latest first.
+    pub fn chain<'b>(&'b self, it: &'b Assignment) -> impl Iterator<Item = &'b Assignment> {
+        let before = |it: &&'b Assignment| self.assignments.get(it.follows.as_ref()?);
+        // No assignment can come after itself, whatever the log says.
+        std::iter::successors(Some(it), before).take(self.assignments.len() + 1)
     }
 
     /// US dollars that ended assignments of an issue have cost. All of them stay on the board

@@ -16,6 +16,15 @@ use crate::issue::Issue;
 pub enum Command {
     /// Put a worker on an issue.
     Assign(Box<AssignRequest>),
+    /// Go on with an assignment that came to nothing, or not to what was wanted.
+    Retry(Box<RetryRequest>),
+    /// Tell the worker of an assignment something while it runs.
+    Guide {
+        /// The assignment.
+        id: AssignmentId,
+        /// What the person says.
+        guidance: String,
+    },
     /// Stop a worker, or withdraw an assignment that waits.
     Stop {
         /// The assignment to stop.
@@ -62,6 +71,12 @@ pub enum Command {
         /// Why, for people.
         error: String,
     },
+    /// Somebody has tried to reach the agent all the time, without success, for as long as it may
+    /// be silent.
+    AgentStale {
+        /// The agent.
+        machine: MachineName,
+    },
     /// The agent answered.
     AgentReachable {
         /// The agent.
@@ -73,6 +88,13 @@ pub enum Command {
         key: EffectKey,
         /// What came of it.
         outcome: Outcome,
+    },
+    /// Close the session: everything since the last one was closed.
+    CloseSession {
+        /// Close it although something is at work; that goes on and belongs to the next one too.
+        force: bool,
+        /// The repositories that have a checkout on this machine.
+        checkouts: Vec<RepoName>,
     },
     /// Time has passed: start what has waited for it.
     Tick,
@@ -107,6 +129,31 @@ pub struct AssignRequest {
     pub goal: Goal,
     /// What its dispatch does about stale checkouts.
     pub freshness: FreshnessRule,
+}
+
+/// What a person asks for with `coord retry`, and with `coord resume-stuck` once the worker has ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RetryRequest {
+    /// A fresh id.
+    pub id: AssignmentId,
+    /// The assignment to go on with.
+    pub follows: AssignmentId,
+    /// Where to run it; `None` lets `decide` choose.
+    pub machine: Option<MachineName>,
+    /// The model; `None`: one up from the one before, or that one where a session goes on.
+    pub model: Option<String>,
+    /// What the worker is told beyond its briefing.
+    pub guidance: Option<String>,
+    /// Whether the session of the worker goes on where that is possible, on its own machine.
+    pub resume: bool,
+    /// The issue as the forge has it now.
+    pub issue: Issue,
+    /// What the forge says about existing work on the issue.
+    pub evidence: ClaimEvidence,
+    /// Whether it may wait for what stands in its way.
+    pub when_blocked: WhenBlocked,
+    /// Rules that the person sets aside, beside those of the assignment before.
+    pub waivers: Waivers,
 }
 
 /// What to do with an assignment that cannot start now but could later.
@@ -273,6 +320,8 @@ pub enum Rule {
     Slots,
     /// A budget is used up.
     Budget,
+    /// It is to start at a later time.
+    NotYet,
     /// The assignment is not in a state that allows it.
     State,
     /// A gate does not hold.
@@ -285,7 +334,7 @@ impl Rule {
     pub const fn may_pass(self) -> bool {
         matches!(
             self,
-            Self::Dependency | Self::FileOverlap | Self::Slots | Self::Budget
+            Self::Dependency | Self::FileOverlap | Self::Slots | Self::Budget | Self::NotYet
         )
     }
 }

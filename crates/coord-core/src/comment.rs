@@ -18,8 +18,12 @@ pub(crate) fn briefing(it: &Assignment) -> CommentSpec {
         Some(model) => format!(", model {}", inline(model)),
         None => String::new(),
     };
+    let what = match &it.follows {
+        None => "starts on this issue".to_owned(),
+        Some(before) => format!("goes on with this issue, after assignment {before},"),
+    };
     let text = format!(
-        "A worker starts on this issue on {}, branch {}{model}. Its briefing:\n\n{}",
+        "A worker {what} on {}, branch {}{model}. Its briefing:\n\n{}",
         inline(it.machine.as_str()),
         inline(&it.branch),
         fenced(&it.briefing),

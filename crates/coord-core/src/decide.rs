@@ -6,10 +6,14 @@
 mod assign;
 mod draft;
 mod end;
+mod follow;
 mod merge;
 mod outcome;
 mod promote;
+mod reassign;
 mod report;
+mod retry;
+mod session;
 mod stop;
 mod test;
 
@@ -29,6 +33,7 @@ pub fn decide(board: &Board, policy: &Policy, command: &Command, now: Timestamp)
     match carry_out(&mut draft, command) {
         Ok(()) => {
             promote::promote(&mut draft);
+            session::complete_round(&mut draft, board);
             draft.finish()
         }
         Err(refusal) => Decision {
@@ -44,6 +49,8 @@ pub fn decide(board: &Board, policy: &Policy, command: &Command, now: Timestamp)
 fn carry_out(draft: &mut Draft<'_>, command: &Command) -> Result<(), Refusal> {
     match command {
         Command::Assign(request) => return assign::assign(draft, request),
+        Command::Retry(request) => return retry::retry(draft, request),
+        Command::Guide { id, guidance } => return retry::guide(draft, id, guidance),
         Command::Stop { id } => return stop::stop(draft, id),
         Command::Test { id } => return test::request(draft, id),
         Command::RecordVerdict { id, result, note } => {
@@ -69,8 +76,12 @@ fn carry_out(draft: &mut Draft<'_>, command: &Command) -> Result<(), Refusal> {
             report,
         } => report::hear(draft, machine, id, report),
         Command::AgentUnreachable { machine, error } => report::silent(draft, machine, error),
+        Command::AgentStale { machine } => reassign::stale(draft, machine),
         Command::AgentReachable { machine } => report::back(draft, machine),
         Command::Outcome { key, outcome } => outcome::settle(draft, key, outcome),
+        Command::CloseSession { force, checkouts } => {
+            return session::close(draft, *force, checkouts);
+        }
         Command::Tick => {}
     }
     Ok(())

@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::assignment::{FileScope, FreshnessRule, MergeMethod, TestResult};
+use crate::assignment::{FileScope, FreshnessRule, MergeMethod, Start, TestResult};
 use crate::failure::FailureClass;
 use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, Timestamp};
+use crate::session::{Step, StepResult};
 
 /// An effect with its idempotency key: one row of the outbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,18 @@ pub enum Effect {
         /// The assignment to stop.
         id: AssignmentId,
     },
+    /// Tell the running worker something, once per key.
+    Guide {
+        /// The agent to ask.
+        machine: MachineName,
+        /// Whose worker.
+        id: AssignmentId,
+        /// What a person says.
+        guidance: String,
+        /// The place in the log of the event that says so, which tells it from anything else that
+        /// the worker is told.
+        seq: u64,
+    },
     /// Post a comment, once per marker.
     PostComment(CommentSpec),
     /// Check the commit out into a throwaway worktree and run build and tests there.
@@ -84,6 +97,16 @@ pub enum Effect {
         /// The commit on the base branch that holds the work.
         commit: CommitId,
     },
+    /// Run a step of a round or session that is over. Of a command nobody can say what it has done
+    /// before a crash: it runs again then.
+    RunStep {
+        /// The place in the log of the event that ended the round or session.
+        seq: u64,
+        /// Its place among the steps, from 0.
+        place: u32,
+        /// What to do.
+        what: Step,
+    },
 }
 
 /// Everything an agent needs to start a worker.
@@ -106,8 +129,11 @@ pub struct DispatchSpec {
     pub scope: FileScope,
     /// Paths that other active work in the repository changes.
     pub do_not_touch: Vec<String>,
-    /// The branch to create.
+    /// The branch to create, or to go on with.
     pub branch: String,
+    /// Where the worker starts.
+    #[serde(default)]
+    pub start: Start,
     /// The model; `None` leaves it to the worker.
     pub model: Option<String>,
     /// US dollars that the worker may use.
@@ -219,6 +245,8 @@ pub enum Outcome {
     ClaimReleased,
     /// The agent was asked to stop the worker, or no longer has one.
     CancelDelivered,
+    /// The worker was told.
+    Guided,
     /// The comment is there.
     CommentPosted,
     /// The test ran, or was skipped for the lack of a command.
@@ -247,6 +275,11 @@ pub enum Outcome {
     },
     /// The issue is closed.
     IssueClosed,
+    /// The step is over.
+    StepEnded {
+        /// How it ended.
+        result: StepResult,
+    },
     /// The effect cannot be carried out, now or later.
     Failed {
         /// Why, as a class.

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::assignment::{Assignment, MergeMethod, TestVerdict, WorkerEnd};
+use crate::assignment::{Assignment, Cause, MergeMethod, TestVerdict, WorkerEnd};
 use crate::command::Refusal;
 use crate::effect::{ForeignClaim, Outcome};
 use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, Timestamp};
+use crate::session::{Period, Step, StepResult};
 
 /// The version of the event bodies that this build writes.
 pub const EVENT_VERSION: u32 = 1;
@@ -77,6 +78,29 @@ pub enum BoardEvent {
         id: AssignmentId,
         /// The question.
         question: String,
+    },
+    /// A person answers its worker, which is told, or whoever goes on with it.
+    WorkerGuided {
+        /// The assignment.
+        id: AssignmentId,
+        /// What the person says.
+        guidance: String,
+    },
+    /// Its worker could not be told any more.
+    GuidanceUnheard {
+        /// The assignment.
+        id: AssignmentId,
+        /// Why.
+        error: String,
+    },
+    /// Another assignment goes on with it.
+    AssignmentSuperseded {
+        /// The assignment.
+        id: AssignmentId,
+        /// The one that goes on with it.
+        by: AssignmentId,
+        /// Why.
+        cause: Cause,
     },
     /// The account of a machine has hit a usage limit.
     RateLimited {
@@ -191,6 +215,27 @@ pub enum BoardEvent {
         /// The assignment.
         id: AssignmentId,
     },
+    /// Nothing is at work any more. Only recorded where something runs then.
+    RoundCompleted {
+        /// From the first request on.
+        period: Box<Period>,
+    },
+    /// A person has closed the session.
+    SessionClosed {
+        /// From the first thing that happened in it.
+        period: Box<Period>,
+    },
+    /// A step of a round or session is over.
+    StepEnded {
+        /// The key of its effect.
+        key: EffectKey,
+        /// The place in the log of the event that ended the round or session.
+        seq: u64,
+        /// Which step.
+        what: Step,
+        /// How it ended.
+        result: StepResult,
+    },
 }
 
 impl BoardEvent {
@@ -209,6 +254,9 @@ impl BoardEvent {
             | Self::FilesObserved { id, .. }
             | Self::OverlapObserved { id, .. }
             | Self::WorkerStuck { id, .. }
+            | Self::WorkerGuided { id, .. }
+            | Self::GuidanceUnheard { id, .. }
+            | Self::AssignmentSuperseded { id, .. }
             | Self::StopRequested { id }
             | Self::AssignmentEnded { id, .. }
             | Self::AssignmentLost { id }
@@ -225,7 +273,10 @@ impl BoardEvent {
             | Self::AgentSilent { .. }
             | Self::AgentBack { .. }
             | Self::IssueClosed { .. }
-            | Self::EffectSettled { .. } => None,
+            | Self::EffectSettled { .. }
+            | Self::RoundCompleted { .. }
+            | Self::SessionClosed { .. }
+            | Self::StepEnded { .. } => None,
         }
     }
 }

@@ -86,6 +86,17 @@ impl AssignmentId {
         Self(format!("{:012x}", bits & 0xffff_ffff_ffff))
     }
 
+    /// The id of an assignment that follows this one by itself: always the same, and as good as
+    /// random (the finalizer of SplitMix64).
+    #[must_use]
+    pub(crate) fn next(&self) -> Self {
+        let bits = u64::from_str_radix(&self.0, 16).unwrap_or_default();
+        let mut mixed = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Self::from_bits(mixed ^ (mixed >> 31))
+    }
+
     /// The text of the identifier.
     #[must_use]
     pub fn as_str(&self) -> &str {

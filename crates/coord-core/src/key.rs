@@ -17,6 +17,8 @@ pub enum EffectKind {
     Dispatch,
     /// [`crate::effect::Effect::Cancel`].
     Cancel,
+    /// [`crate::effect::Effect::Guide`].
+    Guide,
     /// [`crate::effect::Effect::PostComment`].
     Comment,
     /// [`crate::effect::Effect::RunTest`].
@@ -25,18 +27,22 @@ pub enum EffectKind {
     Merge,
     /// [`crate::effect::Effect::CloseIssue`].
     Close,
+    /// [`crate::effect::Effect::RunStep`].
+    Step,
 }
 
 impl EffectKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Claim,
         Self::Release,
         Self::Dispatch,
         Self::Cancel,
+        Self::Guide,
         Self::Comment,
         Self::Test,
         Self::Merge,
         Self::Close,
+        Self::Step,
     ];
 
     /// The first word of its keys.
@@ -47,10 +53,26 @@ impl EffectKind {
             Self::Release => "release",
             Self::Dispatch => "dispatch",
             Self::Cancel => "cancel",
+            Self::Guide => "guide",
             Self::Comment => "comment",
             Self::Test => "test",
             Self::Merge => "merge",
             Self::Close => "close",
+            Self::Step => "step",
+        }
+    }
+
+    /// Whether the work of an assignment goes on with it, and not only the talk about it.
+    #[must_use]
+    pub const fn is_work(self) -> bool {
+        match self {
+            Self::Claim
+            | Self::Dispatch
+            | Self::Cancel
+            | Self::Test
+            | Self::Merge
+            | Self::Close => true,
+            Self::Release | Self::Comment | Self::Guide | Self::Step => false,
         }
     }
 
@@ -87,6 +109,11 @@ pub(crate) fn cancel(id: &AssignmentId, seq: u64) -> EffectKey {
     EffectKind::Cancel.key(format_args!("{id}:{seq}"))
 }
 
+/// `guide:ID:SEQ`: a worker may be told several things.
+pub(crate) fn guide(id: &AssignmentId, seq: u64) -> EffectKey {
+    EffectKind::Guide.key(format_args!("{id}:{seq}"))
+}
+
 /// `comment:EVENT:ID`: one comment of each kind.
 pub(crate) fn comment(event: CommentEvent, id: &AssignmentId) -> EffectKey {
     EffectKind::Comment.key(format_args!("{}:{id}", event.as_str()))
@@ -108,4 +135,9 @@ pub(crate) fn merge(id: &AssignmentId, attempt: u32) -> EffectKey {
 /// `close:ID`: the issue is closed once for each assignment that solved it.
 pub(crate) fn close(id: &AssignmentId) -> EffectKey {
     EffectKind::Close.key(id)
+}
+
+/// `step:SEQ:PLACE`: a step runs once for each round or session, which its last event names.
+pub(crate) fn step(seq: u64, place: u32) -> EffectKey {
+    EffectKind::Step.key(format_args!("{seq}:{place}"))
 }

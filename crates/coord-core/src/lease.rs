@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::assignment::{Assignment, AssignmentState};
 use crate::board::Board;
+use crate::ids::Timestamp;
 use crate::scope::Glob;
 
 /// The other assignments that hold a lease in the repository of `it`.
@@ -19,10 +20,12 @@ pub(crate) fn holders<'b>(
 }
 
 /// What stands in the way of the files that `it` declares, and the path or glob they share:
-/// somebody's lease, or an assignment that has waited for longer and must not be overtaken.
+/// somebody's lease, or an assignment that could start, has waited for longer and must not be
+/// overtaken.
 pub(crate) fn first_overlap<'b>(
     board: &'b Board,
     it: &Assignment,
+    now: Timestamp,
 ) -> Option<(&'b Assignment, String)> {
     let declared: Vec<Glob> = globs(it);
     if declared.is_empty() {
@@ -30,6 +33,7 @@ pub(crate) fn first_overlap<'b>(
     }
     let earlier = board.assignments.values().filter(|other| {
         other.state == AssignmentState::Waiting
+            && other.start.not_before <= Some(now)
             && other.issue.repo == it.issue.repo
             && (other.requested_at, &other.id) < (it.requested_at, &it.id)
     });

@@ -9,7 +9,7 @@ use crate::lease;
 use crate::placement;
 use crate::policy::Policy;
 
-/// The first rule that keeps `it` from starting, in the order of the dispatch: dependencies,
+/// The first rule that keeps `it` from starting, in the order of the dispatch: its time, dependencies,
 /// files, slots, budgets. `it` need not be on the board.
 pub(crate) fn obstacle(
     board: &Board,
@@ -17,11 +17,20 @@ pub(crate) fn obstacle(
     it: &Assignment,
     now: Timestamp,
 ) -> Option<Refusal> {
-    dependency(board, policy, it)
-        .or_else(|| file_overlap(board, it))
+    not_yet(it, now)
+        .or_else(|| dependency(board, policy, it))
+        .or_else(|| file_overlap(board, it, now))
         .or_else(|| slots(board, policy, it))
         .or_else(|| issue_budget(board, policy, it))
         .or_else(|| day_budget(board, policy, it, now))
+}
+
+fn not_yet(it: &Assignment, now: Timestamp) -> Option<Refusal> {
+    let at = it.start.not_before.filter(|at| *at > now)?;
+    let seconds = (at.as_millis() - now.as_millis() + 999).div_euclid(1000);
+    let why = format!("what stopped its worker may be over in {seconds} s");
+    let refusal = Refusal::new(Rule::NotYet, why).of_issue(&it.issue);
+    Some(refusal.hint(format!("wait, or `coord stop {}`", it.id)))
 }
 
 fn dependency(board: &Board, policy: &Policy, it: &Assignment) -> Option<Refusal> {
@@ -30,7 +39,7 @@ fn dependency(board: &Board, policy: &Policy, it: &Assignment) -> Option<Refusal
     }
     let upstreams = DependencyGraph::of(policy).upstreams(&it.issue.repo);
     let busy = board.assignments.values().find(|other| {
-        upstreams.contains(&other.issue.repo) && (other.state.is_active() || other.holds_lease())
+        upstreams.contains(&other.issue.repo) && (other.is_at_work() || other.holds_lease())
     })?;
     let why = format!(
         "{} depends on {}, where assignment {} ({}) is not finished",
@@ -43,11 +52,11 @@ fn dependency(board: &Board, policy: &Policy, it: &Assignment) -> Option<Refusal
     Some(refusal)
 }
 
-fn file_overlap(board: &Board, it: &Assignment) -> Option<Refusal> {
+fn file_overlap(board: &Board, it: &Assignment, now: Timestamp) -> Option<Refusal> {
     if it.waived.allow_overlap {
         return None;
     }
-    let (other, what) = lease::first_overlap(board, it)?;
+    let (other, what) = lease::first_overlap(board, it, now)?;
     let why = format!(
         "its files overlap with assignment {} ({}): {what}",
         other.id, other.issue

@@ -29,20 +29,66 @@ pub(crate) fn best_machine<'p>(
     repo: &RepoName,
     now: Timestamp,
 ) -> Option<&'p MachineName> {
-    let may_work = policy
-        .machines
-        .iter()
-        .filter(|(_, machine)| machine.repos.contains(repo));
+    best_of(board, policy, may_work(policy, repo), now)
+}
+
+fn best_of<'p>(
+    board: &Board,
+    policy: &Policy,
+    machines: impl Iterator<Item = &'p MachineName>,
+    now: Timestamp,
+) -> Option<&'p MachineName> {
     let rank = |name: &MachineName| {
         let free = free_slots(board, policy, name);
         let facts = board.machines.get(name);
-        let silent = facts.is_some_and(|facts| facts.silent_since.is_some());
         let limited = facts.is_some_and(|facts| facts.limited_until > Some(now));
-        (free == 0, silent || limited, Reverse(free))
+        (free == 0, is_silent(board, name) || limited, Reverse(free))
     };
-    may_work
+    machines.min_by_key(|name| (rank(name), *name))
+}
+
+/// The machine for work that was begun on `before`: the best other one that answers; else that one,
+/// where it may still work on `repo`; else whichever is best.
+pub(crate) fn next_machine<'p>(
+    board: &Board,
+    policy: &'p Policy,
+    repo: &RepoName,
+    before: &MachineName,
+    now: Timestamp,
+) -> Option<&'p MachineName> {
+    let best = || best_machine(board, policy, repo, now);
+    elsewhere(board, policy, repo, before, now)
+        .or_else(|| may_work(policy, repo).find(|name| *name == before))
+        .or_else(best)
+}
+
+/// The best machine that may work on `repo`, answers, and is not `before`.
+pub(crate) fn elsewhere<'p>(
+    board: &Board,
+    policy: &'p Policy,
+    repo: &RepoName,
+    before: &MachineName,
+    now: Timestamp,
+) -> Option<&'p MachineName> {
+    let others = may_work(policy, repo).filter(|name| *name != before && !is_silent(board, name));
+    best_of(board, policy, others, now)
+}
+
+/// Whether the machine's agent did not answer when it was asked last.
+pub(crate) fn is_silent(board: &Board, machine: &MachineName) -> bool {
+    let facts = board.machines.get(machine);
+    facts.is_some_and(|facts| facts.silent_since.is_some())
+}
+
+/// The machines that may work on `repo`.
+pub(crate) fn may_work<'p>(
+    policy: &'p Policy,
+    repo: &RepoName,
+) -> impl Iterator<Item = &'p MachineName> {
+    let machines = policy.machines.iter();
+    machines
+        .filter(move |(_, machine)| machine.repos.contains(repo))
         .map(|(name, _)| name)
-        .min_by_key(|name| (rank(name), *name))
 }
 
 /// The instant before which nothing may be dispatched to `machine`; `None` when that is past.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{MachineName, RepoName};
+use crate::session::Step;
 
 /// Everything `decide` may know besides the board and the command.
 ///
@@ -28,6 +29,35 @@ pub struct Policy {
     pub reviews_enabled: bool,
     /// Globs that only the coordinator may change; forbidden to every worker.
     pub coordinator_only_files: Vec<String>,
+    /// What runs when all work of a round is over, in order.
+    #[serde(default)]
+    pub on_round_complete: Vec<Step>,
+    /// What runs when a session is closed, in order.
+    #[serde(default)]
+    pub on_session_end: Vec<Step>,
+    /// What is done to the checkouts of this machine after that.
+    #[serde(default)]
+    pub housekeeping: HousekeepingPolicy,
+}
+
+/// What is done to the checkouts of this machine when a session is closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct HousekeepingPolicy {
+    /// Whether they are brought up to date.
+    pub pull: bool,
+    /// What runs in them, in order.
+    pub commands: Vec<CheckoutCommand>,
+}
+
+/// A command line for checkouts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckoutCommand {
+    /// For the shell.
+    pub command: String,
+    /// Whose checkouts; empty means every repository's.
+    pub repos: Vec<RepoName>,
+    /// It is ended after so long in one checkout.
+    pub timeout_seconds: u64,
 }
 
 /// What decisions need to know of a repository.
@@ -72,8 +102,11 @@ pub struct ConcurrencyPolicy {
     pub stagger_seconds: u64,
     /// The longest delay of the exponential back-off, which begins with one second, in seconds.
     pub backoff_base_seconds: u64,
-    /// How often work that failed may be tried again.
+    /// How often the work on an issue may be tried again without a person.
     pub max_retries: u32,
+    /// Whether work that failed, was lost or whose agent is gone is tried again without a person.
+    #[serde(default)]
+    pub auto_reassign: bool,
     /// How long an agent may be unreachable before its work counts as stale, in seconds.
     pub stale_seconds: u64,
 }

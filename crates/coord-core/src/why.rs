@@ -83,7 +83,10 @@ pub fn why(board: &Board, policy: &Policy, issue: &IssueRef, now: Timestamp) -> 
             waits_for: None,
         };
     };
-    let (sentence, waits_for) = explain(board, policy, assignment, now);
+    let (mut sentence, waits_for) = explain(board, policy, assignment, now);
+    if let Some(before) = goes_on_with(board, assignment) {
+        sentence.push_str(&before);
+    }
     Why {
         stage: stage_of(policy, assignment),
         assignment: Some(assignment.id.clone()),
@@ -92,15 +95,29 @@ pub fn why(board: &Board, policy: &Policy, issue: &IssueRef, now: Timestamp) -> 
     }
 }
 
+/// The half-sentence about the attempt before.
+fn goes_on_with(board: &Board, it: &Assignment) -> Option<String> {
+    let id = it.follows.as_ref().filter(|_| it.state.is_active())?;
+    let before = board.assignments.get(id)?;
+    let (machine, state) = (&before.machine, before.state.as_str());
+    let state = match before.state.is_active() {
+        true => format!("is to stop as soon as {machine} answers"),
+        false => format!("is {state}"),
+    };
+    Some(format!("; it goes on with assignment {id}, which {state}"))
+}
+
 type Explanation = (String, Option<WaitsFor>);
 
 fn explain(board: &Board, policy: &Policy, it: &Assignment, now: Timestamp) -> Explanation {
     match it.state {
         AssignmentState::Waiting => waiting(board, policy, it, now),
         AssignmentState::Requested => requested(board, it, now),
-        AssignmentState::Running => running(board, it),
+        AssignmentState::Running => running(board, policy, it),
         AssignmentState::Done => done(board, policy, it),
-        AssignmentState::Failed | AssignmentState::Cancelled | AssignmentState::Lost => ended(it),
+        AssignmentState::Failed | AssignmentState::Cancelled | AssignmentState::Lost => {
+            ended(policy, it)
+        }
     }
 }
 
@@ -136,32 +153,62 @@ fn requested(board: &Board, it: &Assignment, now: Timestamp) -> Explanation {
     (sentence, Some(WaitsFor::Agent { machine }))
 }
 
-fn running(board: &Board, it: &Assignment) -> Explanation {
+/// What a person can do about a question.
+fn answer(it: &Assignment) -> String {
+    format!(
+        "answer it with `coord resume-stuck {} --guidance TEXT`",
+        it.id
+    )
+}
+
+fn running(board: &Board, policy: &Policy, it: &Assignment) -> Explanation {
     let machine = it.machine.clone();
     let silent = board
         .machines
         .get(&machine)
         .is_some_and(|facts| facts.silent_since.is_some());
     if let Some(question) = &it.stuck {
-        let hint = format!("read `coord log {}` and answer or stop it", it.id);
+        let hint = answer(it);
         let sentence = format!("its worker on {machine} is stuck: {question}");
         return (sentence, Some(WaitsFor::Person { hint }));
     }
     let sentence = match (it.stop_requested, silent) {
         (true, _) => format!("its worker on {machine} was asked to stop"),
         (false, true) => {
-            format!("its agent on {machine} cannot be reached; its worker may still run")
+            let moves = moves(policy, it);
+            format!("its agent on {machine} cannot be reached; its worker may still run{moves}")
         }
         (false, false) => format!("its worker runs on {machine}"),
     };
     (sentence, Some(WaitsFor::Worker { machine }))
 }
 
+/// What becomes of work whose agent stays silent.
+fn moves(policy: &Policy, it: &Assignment) -> String {
+    let rules = &policy.concurrency;
+    if !rules.auto_reassign {
+        return String::new();
+    }
+    let minutes = rules.stale_seconds.div_ceil(60);
+    match it.retries < rules.max_retries {
+        true => format!("; after {minutes} min another machine takes it over, if one can"),
+        false => format!("; {} has been retried often enough", it.issue),
+    }
+}
+
 fn done(board: &Board, policy: &Policy, it: &Assignment) -> Explanation {
+    let person = |hint: String| Some(WaitsFor::Person { hint });
     let Some(work) = it.deliverable() else {
-        let hint = format!("read `coord log {}` and assign the issue again", it.id);
-        let sentence = "its worker ended well without a commit: there is nothing to merge";
-        return (sentence.to_owned(), Some(WaitsFor::Person { hint }));
+        return match it.question() {
+            Some(question) => (
+                format!("its worker ended with a question: {question}"),
+                person(answer(it)),
+            ),
+            None => (
+                "its worker ended well without a commit: there is nothing to merge".to_owned(),
+                person(read_and_retry(it)),
+            ),
+        };
     };
     if board.has_open(&it.id, EffectKind::Test) {
         let head = work.head.clone();
@@ -171,7 +218,13 @@ fn done(board: &Board, policy: &Policy, it: &Assignment) -> Explanation {
         );
     }
     match it.merge.as_ref().map(|entry| &entry.state) {
-        None => unqueued(policy, it),
+        None => match it.question() {
+            Some(question) => (
+                format!("its worker has committed and ended with a question: {question}"),
+                person(format!("{}, or `coord test {}`", answer(it), it.id)),
+            ),
+            None => unqueued(policy, it),
+        },
         Some(MergeState::Queued) => queued(board, policy, it),
         Some(MergeState::Merging) => (
             "the forge was asked to merge it".to_owned(),
@@ -231,21 +284,31 @@ fn queued(board: &Board, policy: &Policy, it: &Assignment) -> Explanation {
     }
 }
 
-fn ended(it: &Assignment) -> Explanation {
+fn read_and_retry(it: &Assignment) -> String {
+    format!("read `coord log {0}`, then `coord retry {0}`", it.id)
+}
+
+fn ended(policy: &Policy, it: &Assignment) -> Explanation {
     let result = it.end.as_ref().map(|end| &end.result);
     let hint = match result {
         Some(WorkerResult::Failed(FailureClass::Configuration)) => {
-            "put that right, then assign the issue again".to_owned()
+            format!("put that right, then `coord retry {}`", it.id)
         }
         Some(WorkerResult::Cancelled) => "assign the issue again when it is wanted".to_owned(),
-        Some(WorkerResult::Done | WorkerResult::Failed(_)) | None => {
-            format!("read `coord log {}` and assign the issue again", it.id)
-        }
+        Some(WorkerResult::Done | WorkerResult::Failed(_)) => read_and_retry(it),
+        None => format!("`coord retry {}` begins again", it.id),
     };
     let error = it.end.as_ref().and_then(|end| end.error.as_deref());
-    let sentence = match error {
+    let mut sentence = match error {
         Some(error) => format!("its last assignment is {}: {error}", it.state.as_str()),
         None => format!("its last assignment is {}", it.state.as_str()),
     };
+    let rules = &policy.concurrency;
+    if rules.auto_reassign && it.retries > 0 && it.retries >= rules.max_retries {
+        sentence.push_str(&format!(
+            "; that was retry {} of {}",
+            it.retries, rules.max_retries
+        ));
+    }
     (sentence, Some(WaitsFor::Person { hint }))
 }

@@ -1,5 +1,6 @@
 //! From the text of a file to a [`Config`], or to everything that is wrong with it.
 
+mod ends;
 mod fleet;
 mod github;
 mod rules;
@@ -107,11 +108,11 @@ fn config(mut root: Section<'_>) -> Config {
         machines: fleet::machines(&mut root, &names, concurrency.max_workers),
         concurrency,
         models: rules::models(root.section("models")),
-        hooks: rules::hooks(root.section("hooks")),
+        hooks: ends::hooks(root.section("hooks")),
         reviews: rules::reviews(root.section("reviews"), &names),
         smoke_tests: rules::smoke_tests(root.section("smoke_tests")),
         worker_permissions: rules::worker_permissions(root.section("worker_permissions")),
-        housekeeping: rules::housekeeping(root.section("housekeeping")),
+        housekeeping: ends::housekeeping(root.section("housekeeping"), &names),
         coordinator_only_files: syntax::inner_paths(&mut root, "coordinator_only_files"),
         github_api_url: syntax::url(&mut root, "github_api_url").unwrap_or(defaults.github_api_url),
         github_app: github::app(&mut root),

@@ -6,15 +6,13 @@ use coord_core::policy::Gate;
 
 use super::syntax::{self, owned};
 use crate::config::{
-    Budgets, CapabilityRule, Concurrency, Hooks, Housekeeping, Models, Pipeline, Reviews,
-    SettingSource, SmokeTests, Worker, WorkerPermissions,
+    Budgets, CapabilityRule, Concurrency, Models, Pipeline, Reviews, SettingSource, SmokeTests,
+    Worker, WorkerPermissions,
 };
 use crate::section::Section;
 
 /// No time of a configuration is longer: 30 days.
-const LONGEST_SECONDS: u64 = 30 * 24 * 3600;
-/// A century: "for ever" that still fits every calculation.
-const MOST_DAYS: u32 = 36_500;
+pub(super) const LONGEST_SECONDS: u64 = 30 * 24 * 3600;
 
 const GATES: [(&str, Gate); 3] = [
     ("test", Gate::Test),
@@ -98,15 +96,6 @@ fn escalation(section: &mut Section<'_>) -> Option<Vec<String>> {
     )
 }
 
-pub(super) fn hooks(mut section: Section<'_>) -> Hooks {
-    let hooks = Hooks {
-        on_round_complete: owned(section.names("on_round_complete", "hook")),
-        on_session_end: owned(section.names("on_session_end", "hook")),
-    };
-    section.finish();
-    hooks
-}
-
 pub(super) fn reviews(mut section: Section<'_>, repos: &[&str]) -> Reviews {
     let default = Reviews::default();
     let reading = section.reading();
@@ -172,20 +161,6 @@ pub(super) fn worker_permissions(mut section: Section<'_>) -> WorkerPermissions 
     };
     section.finish();
     permissions
-}
-
-pub(super) fn housekeeping(mut section: Section<'_>) -> Housekeeping {
-    let default = Housekeeping::default();
-    let housekeeping = Housekeeping {
-        warm_worktrees: section
-            .number("warm_worktrees", 0..=syntax::MOST_WORKERS)
-            .unwrap_or(default.warm_worktrees),
-        keep_finished_days: section
-            .number("keep_finished_days", 1..=MOST_DAYS)
-            .unwrap_or(default.keep_finished_days),
-    };
-    section.finish();
-    housekeeping
 }
 
 pub(super) fn pipeline(mut section: Section<'_>) -> Pipeline {

@@ -170,7 +170,7 @@ fn wrong_types() {
     2 | models: {labels: [a]}
       |                  ^^^
     ");
-    assert_snapshot!(with("hooks:\n  on_session_end:\n    - a: b\n      c: d"), @r"
+    assert_snapshot!(with("reviews:\n  checklist:\n    - a: b\n      c: d"), @r"
     coordinator.yml:4:7: expected text, found a mapping
       |
     4 |     - a: b

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use coord_config::Config;
+use coord_config::{Config, Hook};
 use serde_json::Value;
 
 use crate::config;
@@ -52,7 +52,22 @@ fn shows_the_defaults_where_it_says_so() {
         default.worker_permissions.deny
     );
     assert_eq!(example.concurrency, default.concurrency);
-    assert_eq!(example.housekeeping, default.housekeeping);
+    let housekeeping = coord_config::Housekeeping {
+        commands: Vec::new(),
+        ..example.housekeeping
+    };
+    assert_eq!(housekeeping, default.housekeeping);
+    let hook = &example.hooks.on_session_end[2];
+    let minute = |it: &Hook| {
+        matches!(
+            it,
+            Hook::Command {
+                timeout_seconds: 60,
+                ..
+            }
+        )
+    };
+    assert!(minute(hook), "{hook:?}");
     assert_eq!(example.pipeline, default.pipeline);
     assert_eq!(example.github_api_url, default.github_api_url);
     assert_eq!(example.trust.authors, default.trust.authors);

@@ -2,6 +2,7 @@
 
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
+mod ends;
 mod errors;
 mod example;
 mod files;

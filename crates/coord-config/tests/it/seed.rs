@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use coord_config::ForgeKind;
+use coord_config::{ForgeKind, Hook, NamedHook};
 use coord_core::ids::RepoName;
 
 use crate::config;
@@ -49,7 +49,9 @@ fn the_full_example() {
     assert_eq!(config.concurrency.max_retries, 3);
     assert_eq!(config.concurrency.stale_threshold, 3);
     assert_eq!(config.models.escalation, ["haiku", "sonnet", "opus"]);
-    assert_eq!(config.hooks.on_session_end, ["summary_report"]);
+    let report = [Hook::Named(NamedHook::SummaryReport)];
+    assert_eq!(config.hooks.on_round_complete, report);
+    assert_eq!(config.hooks.on_session_end, report);
     assert_eq!(config.reviews.checklist.len(), 2);
     let overrides = &config.reviews.repo_overrides[&RepoName::from("api-gateway")];
     assert_eq!(overrides, &["Check rate limiting on new endpoints"]);

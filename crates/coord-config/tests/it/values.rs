@@ -313,6 +313,8 @@ fn prints_the_resolved_values() -> Result<(), Box<dyn std::error::Error>> {
     housekeeping:
       warm_worktrees: 2
       keep_finished_days: 30
+      pull: false
+      commands: []
     coordinator_only_files: []
     github_api_url: https://api.github.com
     github_app: null

@@ -7,22 +7,30 @@ use crate::board::Board;
 use crate::event::{BoardEvent, Recorded};
 use crate::ids::{AssignmentId, EffectKey, Timestamp};
 use crate::key::EffectKind;
+use crate::session::{Since, Step, StepRun};
 
 impl Board {
     /// Folds one event. Total: an event that does not fit changes nothing but `seq`.
     pub fn apply(&mut self, recorded: &Recorded) {
         self.seq = recorded.seq;
         let at = recorded.at;
+        let here = Since {
+            seq: recorded.seq,
+            at,
+        };
+        if self.is_news(&recorded.event) {
+            self.session.get_or_insert(here);
+        }
         match &recorded.event {
             BoardEvent::Refused { .. }
             | BoardEvent::IssueClosed { .. }
             | BoardEvent::ClaimWon { .. }
             | BoardEvent::ClaimLost { .. } => {}
             BoardEvent::AssignmentWaits { assignment, .. } => {
-                self.put(assignment, AssignmentState::Waiting);
+                self.put(assignment, AssignmentState::Waiting, here);
             }
             BoardEvent::AssignmentRequested { assignment } => {
-                self.put(assignment, AssignmentState::Requested);
+                self.put(assignment, AssignmentState::Requested, here);
             }
             BoardEvent::AssignmentAccepted { id } => self.with(id, Assignment::accepted),
             BoardEvent::WorkerStarted { id, at } => self.with(id, |it| it.started_at = Some(*at)),
@@ -36,6 +44,11 @@ impl Board {
             }
             BoardEvent::WorkerStuck { id, question } => {
                 self.with(id, |it| it.stuck = Some(question.clone()));
+            }
+            BoardEvent::WorkerGuided { id, guidance } => self.with(id, |it| it.guided(guidance)),
+            BoardEvent::GuidanceUnheard { id, .. } => self.with(id, |it| it.unheard = true),
+            BoardEvent::AssignmentSuperseded { id, by, .. } => {
+                self.with(id, |it| it.superseded_by = Some(by.clone()));
             }
             BoardEvent::RateLimited { machine, resets_at } => {
                 let facts = self.machines.entry(machine.clone()).or_default();
@@ -91,6 +104,15 @@ impl Board {
                 self.open_effects.remove(key);
             }
             BoardEvent::AssignmentArchived { id } => self.archive(id),
+            BoardEvent::RoundCompleted { period } => {
+                self.round = None;
+                self.begin_steps(&period.steps);
+            }
+            BoardEvent::SessionClosed { period } => {
+                self.session = None;
+                self.begin_steps(&period.steps);
+            }
+            BoardEvent::StepEnded { seq, .. } => self.end_step(*seq),
         }
     }
 
@@ -108,7 +130,66 @@ impl Board {
         });
     }
 
-    fn put(&mut self, assignment: &Assignment, state: AssignmentState) {
+    /// Whether the event is something that a session is worth closing for.
+    fn is_news(&self, event: &BoardEvent) -> bool {
+        match event {
+            BoardEvent::AssignmentWaits { .. } | BoardEvent::AssignmentRequested { .. } => true,
+            BoardEvent::AssignmentEnded { id, .. }
+            | BoardEvent::AssignmentLost { id }
+            | BoardEvent::TestRecorded { id, .. }
+            | BoardEvent::MergeQueued { id, .. }
+            | BoardEvent::Merged { id, .. }
+            | BoardEvent::MergeConflicted { id, .. }
+            | BoardEvent::MergeRefused { id, .. } => self.assignments.contains_key(id),
+            BoardEvent::Refused { .. }
+            | BoardEvent::ClaimWon { .. }
+            | BoardEvent::ClaimLost { .. }
+            | BoardEvent::AssignmentAccepted { .. }
+            | BoardEvent::WorkerStarted { .. }
+            | BoardEvent::FilesObserved { .. }
+            | BoardEvent::OverlapObserved { .. }
+            | BoardEvent::WorkerStuck { .. }
+            | BoardEvent::WorkerGuided { .. }
+            | BoardEvent::GuidanceUnheard { .. }
+            | BoardEvent::AssignmentSuperseded { .. }
+            | BoardEvent::RateLimited { .. }
+            | BoardEvent::StopRequested { .. }
+            | BoardEvent::AgentSilent { .. }
+            | BoardEvent::AgentBack { .. }
+            | BoardEvent::TestStarted { .. }
+            | BoardEvent::MergeStarted { .. }
+            | BoardEvent::IssueClosed { .. }
+            | BoardEvent::EffectQueued { .. }
+            | BoardEvent::EffectSettled { .. }
+            | BoardEvent::AssignmentArchived { .. }
+            | BoardEvent::RoundCompleted { .. }
+            | BoardEvent::SessionClosed { .. }
+            | BoardEvent::StepEnded { .. } => false,
+        }
+    }
+
+    fn begin_steps(&mut self, steps: &[Step]) {
+        if !steps.is_empty() {
+            let left = steps.to_vec();
+            self.step_runs.insert(self.seq, StepRun { done: 0, left });
+        }
+    }
+
+    fn end_step(&mut self, seq: u64) {
+        let Some(run) = self.step_runs.get_mut(&seq) else {
+            return;
+        };
+        run.done = run.done.saturating_add(1);
+        run.left = run.left.split_off(run.left.len().min(1));
+        if run.left.is_empty() {
+            self.step_runs.remove(&seq);
+        }
+    }
+
+    fn put(&mut self, assignment: &Assignment, state: AssignmentState, here: Since) {
+        if self.round.is_none() || self.at_work().next().is_none() {
+            self.round = Some(here);
+        }
         let mut assignment = assignment.clone();
         assignment.state = state;
         self.assignments.insert(assignment.id.clone(), assignment);
@@ -157,11 +238,19 @@ impl Assignment {
         }
     }
 
+    fn guided(&mut self, guidance: &str) {
+        self.guidance.push(guidance.to_owned());
+        self.answered = self.stuck.take().or(self.answered.take());
+        self.unheard = false;
+    }
+
     fn queued(&mut self, method: MergeMethod, order: Option<u32>, at: Timestamp) {
         let since = match &self.merge {
             Some(entry) if entry.state == MergeState::Queued => entry.queued_at,
             Some(_) | None => at,
         };
+        // Whoever wants it merged wants nothing of what went on with it.
+        self.superseded_by = None;
         self.merge = Some(MergeEntry {
             state: MergeState::Queued,
             method,

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::draft::Draft;
 use super::promote;
-use crate::assignment::{Assignment, AssignmentState};
+use crate::assignment::{Assignment, AssignmentState, Start, Waivers};
 use crate::command::{AssignRequest, ClaimEvidence, Refusal, Rule, WhenBlocked};
 use crate::effect::ForeignClaim;
 use crate::event::BoardEvent;
 use crate::ids::{IssueRef, MachineName};
-use crate::issue::{IssueState, branch_name};
+use crate::issue::{Issue, IssueState, branch_name};
 use crate::ladder;
 use crate::obstacle::obstacle;
 use crate::placement;
@@ -22,11 +22,10 @@ pub(super) fn assign(draft: &mut Draft<'_>, request: &AssignRequest) -> Result<(
     if let Some(earlier) = draft.board().assignments.get(&request.id) {
         return asked_again(earlier, &issue);
     }
-    let machine = machine(draft, request, &issue)?;
-    open(request, &issue)?;
-    trusted(request, &issue)?;
+    let machine = machine(draft, request.machine.as_ref(), &issue)?;
     unclaimed(draft, &issue)?;
-    no_foreign_work(draft, request, &issue)?;
+    let (found, evidence) = (&request.issue, &request.evidence);
+    may_be_worked_on(draft, &issue, found, evidence, &request.waivers)?;
 
     let assignment = assignment(draft, request, issue, machine);
     match obstacle(draft.board(), draft.policy, &assignment, draft.now) {
@@ -42,6 +41,19 @@ pub(super) fn assign(draft: &mut Draft<'_>, request: &AssignRequest) -> Result<(
     Ok(())
 }
 
+/// Whether nothing outside of the board speaks against work on the issue.
+pub(super) fn may_be_worked_on(
+    draft: &Draft<'_>,
+    issue: &IssueRef,
+    found: &Issue,
+    evidence: &ClaimEvidence,
+    waivers: &Waivers,
+) -> Result<(), Refusal> {
+    open(found, issue)?;
+    trusted(found, waivers, issue)?;
+    no_foreign_work(draft, evidence, waivers, issue)
+}
+
 /// The same command twice, as after a crash, is one assignment.
 fn asked_again(earlier: &Assignment, issue: &IssueRef) -> Result<(), Refusal> {
     if earlier.issue == *issue {
@@ -53,18 +65,19 @@ fn asked_again(earlier: &Assignment, issue: &IssueRef) -> Result<(), Refusal> {
         .of_assignment(&earlier.id))
 }
 
-fn machine(
+/// The machine that a person named, or the best one, provided that it may work on the repository.
+pub(super) fn machine(
     draft: &Draft<'_>,
-    request: &AssignRequest,
+    wanted: Option<&MachineName>,
     issue: &IssueRef,
 ) -> Result<MachineName, Refusal> {
     let refuse = |why: String| Refusal::new(Rule::Configuration, why).of_issue(issue);
-    let (policy, repo) = (draft.policy, &request.repo);
+    let (policy, repo) = (draft.policy, &issue.repo);
     if !policy.repos.contains_key(repo) {
         let refusal = refuse(format!("no repository is called {repo}"));
         return Err(refusal.hint("`coord config` lists the repositories"));
     }
-    let Some(name) = &request.machine else {
+    let Some(name) = wanted else {
         let best = placement::best_machine(draft.board(), policy, repo, draft.now);
         return best.cloned().ok_or_else(|| {
             refuse(format!("no machine may work on {repo}")).hint("add it to `repos` of a machine")
@@ -82,8 +95,8 @@ fn machine(
     }
 }
 
-fn open(request: &AssignRequest, issue: &IssueRef) -> Result<(), Refusal> {
-    match request.issue.state {
+fn open(found: &Issue, issue: &IssueRef) -> Result<(), Refusal> {
+    match found.state {
         IssueState::Open => Ok(()),
         IssueState::Closed => {
             let refusal = Refusal::new(Rule::IssueClosed, format!("{issue} is closed"));
@@ -92,19 +105,20 @@ fn open(request: &AssignRequest, issue: &IssueRef) -> Result<(), Refusal> {
     }
 }
 
-fn trusted(request: &AssignRequest, issue: &IssueRef) -> Result<(), Refusal> {
-    if request.issue.trusted || request.waivers.trust {
+fn trusted(found: &Issue, waivers: &Waivers, issue: &IssueRef) -> Result<(), Refusal> {
+    if found.trusted || waivers.trust {
         return Ok(());
     }
     let why = format!(
         "{issue} was opened by {}, whom `trust` does not name",
-        request.issue.author
+        found.author
     );
     let refusal = Refusal::new(Rule::Untrusted, why).of_issue(issue);
     Err(refusal.hint("read it, then pass --trust; or add the author to `trust.users`"))
 }
 
-fn unclaimed(draft: &Draft<'_>, issue: &IssueRef) -> Result<(), Refusal> {
+/// Whether no assignment of the board claims the issue.
+pub(super) fn unclaimed(draft: &Draft<'_>, issue: &IssueRef) -> Result<(), Refusal> {
     let claim = draft.board().of_issue(issue).find(|it| it.claims_issue());
     let Some(first) = claim else {
         return Ok(());
@@ -132,11 +146,12 @@ fn unclaimed(draft: &Draft<'_>, issue: &IssueRef) -> Result<(), Refusal> {
 
 fn no_foreign_work(
     draft: &Draft<'_>,
-    request: &AssignRequest,
+    evidence: &ClaimEvidence,
+    waivers: &Waivers,
     issue: &IssueRef,
 ) -> Result<(), Refusal> {
-    match &request.evidence {
-        ClaimEvidence::Unknown { .. } if request.waivers.accept_unknown => Ok(()),
+    match evidence {
+        ClaimEvidence::Unknown { .. } if waivers.accept_unknown => Ok(()),
         ClaimEvidence::Unknown { error } => {
             let why = format!("whether somebody else works on {issue} is unknown: {error}");
             let refusal = Refusal::new(Rule::ClaimUnknown, why).of_issue(issue);
@@ -145,7 +160,7 @@ fn no_foreign_work(
         ClaimEvidence::Known { branches, claims } => {
             no_foreign_branch(draft, branches, issue)?;
             match claims.first() {
-                Some(claim) if !request.waivers.take_over => Err(claimed_by(claim, issue)),
+                Some(claim) if !waivers.take_over => Err(claimed_by(claim, issue)),
                 Some(_) | None => Ok(()),
             }
         }
@@ -160,7 +175,7 @@ fn no_foreign_branch(
     let ours: BTreeSet<&str> = draft
         .board()
         .of_issue(issue)
-        .flat_map(branches_of)
+        .flat_map(Assignment::branches)
         .collect();
     match branches.iter().find(|name| !ours.contains(name.as_str())) {
         None => Ok(()),
@@ -179,12 +194,6 @@ fn claimed_by(claim: &ForeignClaim, issue: &IssueRef) -> Refusal {
         .hint("if that coordinator is gone for good, pass --take-over")
 }
 
-/// The branch that it was given, and the one that its agent says it used.
-fn branches_of(it: &Assignment) -> impl Iterator<Item = &str> {
-    let reported = it.deliverable().map(|work| work.branch);
-    std::iter::once(it.branch.as_str()).chain(reported)
-}
-
 fn assignment(
     draft: &Draft<'_>,
     request: &AssignRequest,
@@ -200,6 +209,8 @@ fn assignment(
     Assignment {
         id: request.id.clone(),
         kind: request.kind,
+        follows: None,
+        superseded_by: None,
         title: wanted.title.clone(),
         briefing: briefing.to_owned(),
         issue_body: by_person.map(|_| wanted.body.clone()),
@@ -210,6 +221,11 @@ fn assignment(
         observed: BTreeSet::new(),
         goal: request.goal,
         branch: branch_name(issue.number, &wanted.title),
+        start: Start::default(),
+        retries: 0,
+        guidance: Vec::new(),
+        answered: None,
+        unheard: false,
         issue,
         waived: request.waivers,
         claims_above: set_aside(request),

@@ -80,11 +80,16 @@ impl<'a> Draft<'a> {
             id: id.clone(),
             not_before,
         });
-        self.effects.push(EffectRequest {
+        self.request(EffectRequest {
             key,
             effect,
             not_before,
         });
+    }
+
+    /// Puts an effect into the outbox that belongs to no assignment.
+    pub(super) fn request(&mut self, effect: EffectRequest) {
+        self.effects.push(effect);
     }
 
     /// Puts a comment into the outbox.

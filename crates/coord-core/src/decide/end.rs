@@ -1,13 +1,14 @@
 //! The end of an assignment, and what follows by itself.
 
 use super::draft::Draft;
-use super::test;
+use super::{reassign, test};
 use crate::assignment::{AssignmentState, Goal, WorkerEnd, WorkerResult};
 use crate::comment;
 use crate::event::BoardEvent;
 use crate::ids::{AssignmentId, Timestamp};
 
-/// Ends an active assignment, tells the issue, and goes on with its test where that is its goal.
+/// Ends an active assignment, tells the issue, and goes on with its test where that is its goal,
+/// or with another attempt.
 pub(super) fn end(draft: &mut Draft<'_>, id: &AssignmentId, at: Timestamp, end: WorkerEnd) {
     draft.emit(BoardEvent::AssignmentEnded {
         id: id.clone(),
@@ -32,6 +33,7 @@ pub(super) fn end(draft: &mut Draft<'_>, id: &AssignmentId, at: Timestamp, end: 
     if goes_on {
         test::start(draft, id);
     }
+    reassign::after_end(draft, id);
 }
 
 /// Ends an assignment whose agent will not report an end.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::draft::Draft;
 use crate::assignment::{Assignment, AssignmentState, MergeEntry, MergeMethod, MergeState};
+use crate::board::Board;
 use crate::command::{Refusal, Rule};
 use crate::comment;
 use crate::effect::Effect;
@@ -96,7 +97,7 @@ pub(super) fn landed(draft: &mut Draft<'_>, id: &AssignmentId, commit: &CommitId
     }
 }
 
-/// What conflicts in a repository, unless somebody else solves its issue by now.
+/// What conflicts in a repository, unless somebody else solves its issue by now, or tried to.
 fn conflicted(draft: &Draft<'_>, repo: &RepoName) -> Vec<(AssignmentId, MergeEntry)> {
     let board = draft.board();
     let free = |it: &&Assignment| !board.of_issue(&it.issue).any(Assignment::claims_issue);
@@ -105,7 +106,7 @@ fn conflicted(draft: &Draft<'_>, repo: &RepoName) -> Vec<(AssignmentId, MergeEnt
         matches!(entry.state, MergeState::Conflict { .. }).then(|| (it.id.clone(), entry))
     };
     let all = board.assignments.values();
-    all.filter(|it| it.issue.repo == *repo)
+    all.filter(|it| it.issue.repo == *repo && it.superseded_by.is_none())
         .filter(free)
         .filter_map(entry)
         .collect()
@@ -141,7 +142,8 @@ fn everything(draft: &Draft<'_>, wish: &Wish<'_>) -> Result<Vec<AssignmentId>, R
     let candidates = board
         .assignments
         .values()
-        .filter(|it| wish.includes(it) && mergeable(it).is_ok() && !it.is_in_merge_queue());
+        .filter(|it| wish.includes(it) && it.superseded_by.is_none())
+        .filter(|it| mergeable(board, it).is_ok() && !it.is_in_merge_queue());
     let (mut ready, mut untested) = (Vec::new(), None);
     for it in candidates {
         match tested(draft, it) {
@@ -169,15 +171,25 @@ fn named(draft: &Draft<'_>, wish: &Wish<'_>) -> Result<Vec<AssignmentId>, Refusa
         if !wish.includes(it) {
             return Err(refuse(it, &format!("belongs to {}", it.issue.repo)));
         }
-        mergeable(it)?;
+        mergeable(draft.board(), it)?;
         tested(draft, it)?;
         ids.push(id.clone());
     }
     Ok(ids)
 }
 
-/// Whether it is done, has commits, and is not being merged or merged.
-fn mergeable(it: &Assignment) -> Result<(), Refusal> {
+/// Whether it is done, has commits, is not being merged or merged, and nobody who went on with it
+/// has more.
+fn mergeable(board: &Board, it: &Assignment) -> Result<(), Refusal> {
+    let next = |it: &Assignment| board.assignments.get(it.superseded_by.as_ref()?);
+    let later = std::iter::successors(next(it), |it| next(it)).take(board.assignments.len());
+    if let Some(later) = later
+        .into_iter()
+        .find(|it| it.is_at_work() || it.deliverable().is_some())
+    {
+        let refusal = refuse(it, &format!("was taken over by assignment {}", later.id));
+        return Err(refusal.hint(format!("`coord merge {}`", later.id)));
+    }
     if it.state != AssignmentState::Done {
         return Err(refuse(it, &format!("is {}", it.state.as_str())));
     }

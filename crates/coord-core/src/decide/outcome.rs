@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::end::end_unreported;
-use super::{merge, promote, report, test};
+use super::{merge, promote, reassign, report, session, test};
 use crate::assignment::{Assignment, AssignmentState, WorkerResult};
 use crate::effect::Outcome;
 use crate::event::BoardEvent;
@@ -12,7 +12,7 @@ use crate::key::EffectKind;
 
 pub(super) fn settle(draft: &mut Draft<'_>, key: &EffectKey, outcome: &Outcome) {
     let Some(id) = draft.board().open_effects.get(key).cloned() else {
-        return;
+        return session::end_step(draft, key, outcome);
     };
     draft.emit(BoardEvent::EffectSettled {
         key: key.clone(),
@@ -22,10 +22,11 @@ pub(super) fn settle(draft: &mut Draft<'_>, key: &EffectKey, outcome: &Outcome) 
         Some(EffectKind::Claim) => claimed(draft, &id, outcome),
         Some(EffectKind::Dispatch) => dispatch(draft, &id, outcome),
         Some(EffectKind::Cancel) => cancel(draft, &id, outcome),
+        Some(EffectKind::Guide) => guided(draft, &id, outcome),
         Some(EffectKind::Test) => tested(draft, &id, outcome),
         Some(EffectKind::Merge) => merged(draft, &id, outcome),
         Some(EffectKind::Close) => closed(draft, &id, outcome),
-        Some(EffectKind::Comment | EffectKind::Release) | None => {}
+        Some(EffectKind::Comment | EffectKind::Release | EffectKind::Step) | None => {}
     }
 }
 
@@ -69,12 +70,14 @@ fn claimed(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
         Outcome::Dispatched
         | Outcome::ClaimReleased
         | Outcome::CancelDelivered
+        | Outcome::Guided
         | Outcome::CommentPosted
         | Outcome::Tested { .. }
         | Outcome::Merged { .. }
         | Outcome::MergeConflict { .. }
         | Outcome::MergeRefused { .. }
-        | Outcome::IssueClosed => {
+        | Outcome::IssueClosed
+        | Outcome::StepEnded { .. } => {
             let failed = WorkerResult::Failed(FailureClass::Configuration);
             end_unreported(draft, id, failed, Some(mismatch(outcome)));
         }
@@ -101,12 +104,14 @@ fn dispatch(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
         | Outcome::ClaimLost { .. }
         | Outcome::ClaimReleased
         | Outcome::CancelDelivered
+        | Outcome::Guided
         | Outcome::CommentPosted
         | Outcome::Tested { .. }
         | Outcome::Merged { .. }
         | Outcome::MergeConflict { .. }
         | Outcome::MergeRefused { .. }
-        | Outcome::IssueClosed => {
+        | Outcome::IssueClosed
+        | Outcome::StepEnded { .. } => {
             let failed = WorkerResult::Failed(FailureClass::Configuration);
             end_unreported(draft, id, failed, Some(mismatch(outcome)));
         }
@@ -124,6 +129,34 @@ fn cancel(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
         draft.settle_open(id, EffectKind::Dispatch, outcome);
         let why = Some("stopped before it started".to_owned());
         end_unreported(draft, id, WorkerResult::Cancelled, why);
+    }
+}
+
+/// What a worker could not be told any more is for whoever goes on with its work.
+fn guided(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
+    let error = match outcome {
+        Outcome::Guided => return,
+        Outcome::Failed { error, .. } => error.clone(),
+        Outcome::Dispatched
+        | Outcome::Claimed
+        | Outcome::ClaimLost { .. }
+        | Outcome::ClaimReleased
+        | Outcome::CancelDelivered
+        | Outcome::CommentPosted
+        | Outcome::Tested { .. }
+        | Outcome::Merged { .. }
+        | Outcome::MergeConflict { .. }
+        | Outcome::MergeRefused { .. }
+        | Outcome::IssueClosed
+        | Outcome::StepEnded { .. } => mismatch(outcome),
+    };
+    draft.emit(BoardEvent::GuidanceUnheard {
+        id: id.clone(),
+        error,
+    });
+    let ended = draft.board().assignments.get(id);
+    if ended.is_some_and(|it| !it.state.is_active()) {
+        reassign::after_end(draft, id);
     }
 }
 
@@ -157,9 +190,11 @@ fn merged(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
         | Outcome::ClaimLost { .. }
         | Outcome::ClaimReleased
         | Outcome::CancelDelivered
+        | Outcome::Guided
         | Outcome::CommentPosted
         | Outcome::Tested { .. }
-        | Outcome::IssueClosed => {
+        | Outcome::IssueClosed
+        | Outcome::StepEnded { .. } => {
             let reason = mismatch(outcome);
             draft.emit(BoardEvent::MergeRefused { id, reason });
         }
@@ -174,6 +209,6 @@ fn closed(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
 }
 
 /// An answer to another question is a defect of whoever gave it; nothing may hang on it for ever.
-fn mismatch(outcome: &Outcome) -> String {
+pub(super) fn mismatch(outcome: &Outcome) -> String {
     format!("the answer was of another kind: {outcome:?}")
 }

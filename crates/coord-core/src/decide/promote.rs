@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use super::draft::Draft;
 use super::merge;
 use crate::assignment::{Assignment, AssignmentState, FileScope};
+use crate::board::Board;
 use crate::comment;
 use crate::effect::{DispatchSpec, Effect};
 use crate::event::BoardEvent;
-use crate::ids::{AssignmentId, IssueRef};
+use crate::ids::{AssignmentId, IssueRef, MachineName, RepoName};
 use crate::key;
 use crate::lease;
 use crate::obstacle::obstacle;
@@ -20,6 +21,7 @@ use crate::queue;
 
 pub(super) fn promote(draft: &mut Draft<'_>) {
     archive_solved(draft);
+    archive_left_over(draft);
     while let Some(next) = queue::next(draft.board(), draft.policy).map(|it| it.id.clone()) {
         merge::start(draft, &next);
     }
@@ -52,6 +54,22 @@ fn archive_solved(draft: &mut Draft<'_>) {
     }
 }
 
+/// Takes what ends after the issue was solved by those who went on with it off the board.
+fn archive_left_over(draft: &mut Draft<'_>) {
+    let left_over = |board: &Board| {
+        let gone = |id: &AssignmentId| !board.assignments.contains_key(id);
+        let found = board.assignments.values().find(|it| {
+            it.superseded_by.as_ref().is_some_and(gone)
+                && !it.state.is_active()
+                && board.open_effects_of(&it.id).next().is_none()
+        });
+        found.map(|it| it.id.clone())
+    };
+    while let Some(id) = left_over(draft.board()) {
+        draft.emit(BoardEvent::AssignmentArchived { id });
+    }
+}
+
 fn start_waiting(draft: &mut Draft<'_>) {
     let assignments = draft.board().assignments.values();
     let mut waiting: Vec<Assignment> = assignments
@@ -63,13 +81,23 @@ fn start_waiting(draft: &mut Draft<'_>) {
         let board = draft.board();
         let repo = &assignment.issue.repo;
         if !assignment.pinned
-            && let Some(best) = placement::best_machine(board, draft.policy, repo, draft.now)
+            && let Some(best) = machine(draft, &assignment, repo)
         {
             assignment.machine = best.clone();
         }
         if obstacle(board, draft.policy, &assignment, draft.now).is_none() {
             start(draft, assignment);
         }
+    }
+}
+
+/// The best machine; for what goes on with an earlier attempt another one than that had.
+fn machine<'p>(draft: &Draft<'p>, it: &Assignment, repo: &RepoName) -> Option<&'p MachineName> {
+    let (board, policy, now) = (draft.board(), draft.policy, draft.now);
+    let before = it.follows.as_ref().and_then(|id| board.assignments.get(id));
+    match before {
+        Some(before) => placement::next_machine(board, policy, repo, &before.machine, now),
+        None => placement::best_machine(board, policy, repo, now),
     }
 }
 
@@ -133,6 +161,7 @@ fn dispatch_spec(draft: &Draft<'_>, it: &Assignment) -> DispatchSpec {
         scope,
         do_not_touch: lease::do_not_touch(draft.board(), it),
         branch: it.branch.clone(),
+        start: it.start.clone(),
         model: it.model.clone(),
         max_budget_usd: limits.into_iter().flatten().reduce(f64::min),
         freshness: it.freshness,

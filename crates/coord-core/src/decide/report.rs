@@ -4,7 +4,9 @@
 
 use super::draft::Draft;
 use super::end::end;
+use super::reassign;
 use crate::assignment::{Assignment, AssignmentState, WorkerEnd};
+use crate::board::Board;
 use crate::command::AgentReport;
 use crate::comment;
 use crate::effect::Outcome;
@@ -48,7 +50,8 @@ pub(super) fn hear(
         AgentReport::Finished { at, end: how } if at_work => {
             accepted(draft, id);
             files(draft, id, &how.files);
-            end(draft, id, *at, cleaned(how));
+            let how = cleaned(draft, id, how);
+            end(draft, id, *at, how);
         }
         AgentReport::Files { .. }
         | AgentReport::Stuck { .. }
@@ -130,7 +133,11 @@ fn files(draft: &mut Draft<'_>, id: &AssignmentId, paths: &[String]) {
     if new.is_empty() {
         return;
     }
-    let overlaps = overlaps(draft, assignment, &new);
+    let overlaps = match assignment.superseded_by {
+        // It is to stop as soon as it hears of it.
+        Some(_) => Vec::new(),
+        None => overlaps(draft, assignment, &new),
+    };
     draft.emit(BoardEvent::FilesObserved {
         id: id.clone(),
         paths: new,
@@ -165,12 +172,15 @@ fn stuck(draft: &mut Draft<'_>, id: &AssignmentId, question: &str) {
     let Some(assignment) = draft.board().assignments.get(id) else {
         return;
     };
-    if assignment.stuck.as_deref() == Some(question) {
+    // The question of a superseded one is nobody's any more, and an answered one is settled.
+    let known = [&assignment.stuck, &assignment.answered];
+    let is_known = known.iter().any(|it| it.as_deref() == Some(question));
+    if is_known || assignment.superseded_by.is_some() {
         return;
     }
-    let first = assignment
-        .stuck
-        .is_none()
+    let first = known
+        .iter()
+        .all(|it| it.is_none())
         .then(|| comment::stuck(assignment, question));
     draft.emit(BoardEvent::WorkerStuck {
         id: id.clone(),
@@ -201,16 +211,31 @@ fn unknown(draft: &mut Draft<'_>, id: &AssignmentId) {
     if let Some(comment) = draft.board().assignments.get(id).map(comment::lost) {
         draft.post(comment);
     }
+    reassign::after_end(draft, id);
 }
 
 /// An end with a cost that can be added up and written down: agents are not trusted to send a
-/// number, and JSON has none for infinity.
-fn cleaned(end: &WorkerEnd) -> WorkerEnd {
+/// number, and JSON has none for infinity. A session that went on tells the cost of all of it,
+/// of which the runs before have their part already.
+fn cleaned(draft: &Draft<'_>, id: &AssignmentId, end: &WorkerEnd) -> WorkerEnd {
     let mut end = end.clone();
     end.cost_usd = if end.cost_usd.is_finite() {
         end.cost_usd.clamp(0.0, MAX_COST_USD)
     } else {
         0.0
     };
+    let board = draft.board();
+    if let Some(it) = board.assignments.get(id) {
+        let before: f64 = runs_before(board, it).map(|end| end.cost_usd).sum();
+        end.cost_usd = (end.cost_usd - before).max(0.0);
+    }
     end
+}
+
+/// The ends of the earlier runs of the session that `it` goes on with.
+fn runs_before<'b>(board: &'b Board, it: &'b Assignment) -> impl Iterator<Item = &'b WorkerEnd> {
+    let resumed = |it: &&Assignment| it.start.session.is_some();
+    let count = board.chain(it).take_while(resumed).count();
+    let earlier = board.chain(it).skip(1).take(count);
+    earlier.filter_map(|it| it.end.as_ref())
 }

@@ -12,11 +12,12 @@ use coord_core::failure::FailureClass;
 use coord_core::ids::{AssignmentId, CommitId, EffectKey, MachineName, RepoName};
 use coord_core::key::EffectKind;
 use coord_core::scope::Glob;
+use coord_core::session::{self, StepResult};
 use coord_core::{Board, BoardEvent, Command, Recorded, why};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::world::{World, id, request, success};
+use crate::world::{World, again, id, issue_ref, request, success};
 
 const MACHINES: [&str; 2] = ["desk", "rack"];
 const SCOPES: [&[&str]; 5] = [
@@ -41,6 +42,15 @@ enum Step {
         foreign: bool,
     },
     Stop(Index),
+    Retry {
+        of: Index,
+        machine: Option<&'static str>,
+        guidance: bool,
+        resume: bool,
+        wait: bool,
+    },
+    Guide(Index),
+    Stale(&'static str),
     Test(Index),
     Verdict(Index, TestResult),
     Merge {
@@ -54,6 +64,7 @@ enum Step {
     Silent(&'static str),
     Back(&'static str),
     Sleep(u64),
+    CloseSession(bool),
 }
 
 #[derive(Debug, Clone)]
@@ -66,6 +77,8 @@ enum Word {
     Done(Vec<&'static str>),
     DoneWithoutCommits,
     Failed,
+    Interrupted,
+    Misconfigured,
     Cancelled,
 }
 
@@ -95,6 +108,8 @@ fn word() -> impl Strategy<Value = Word> {
         5 => some_paths().prop_map(Word::Done),
         1 => Just(Word::DoneWithoutCommits),
         2 => Just(Word::Failed),
+        1 => Just(Word::Interrupted),
+        1 => Just(Word::Misconfigured),
         1 => Just(Word::Cancelled),
     ]
 }
@@ -120,10 +135,25 @@ fn assign() -> impl Strategy<Value = Step> {
     )
 }
 
+fn retry() -> impl Strategy<Value = Step> {
+    let machine = proptest::option::of(select(&MACHINES[..]));
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    (index(), machine, flags).prop_map(|(of, machine, (guidance, resume, wait))| Step::Retry {
+        of,
+        machine,
+        guidance,
+        resume,
+        wait,
+    })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => assign(),
         2 => index().prop_map(Step::Stop),
+        4 => retry(),
+        2 => index().prop_map(Step::Guide),
+        2 => select(&MACHINES[..]).prop_map(Step::Stale),
         2 => index().prop_map(Step::Test),
         2 => (index(), test_result()).prop_map(|(it, result)| Step::Verdict(it, result)),
         3 => (proptest::option::of(index()), any::<bool>())
@@ -135,6 +165,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => select(&MACHINES[..]).prop_map(Step::Silent),
         1 => select(&MACHINES[..]).prop_map(Step::Back),
         2 => (0u64..90_000).prop_map(Step::Sleep),
+        1 => any::<bool>().prop_map(Step::CloseSession),
     ]
 }
 
@@ -146,6 +177,7 @@ fn good(effect: &Effect) -> Outcome {
         Effect::ReleaseClaim { .. } => Outcome::ClaimReleased,
         Effect::Dispatch(_) => Outcome::Dispatched,
         Effect::Cancel { .. } => Outcome::CancelDelivered,
+        Effect::Guide { .. } => Outcome::Guided,
         Effect::PostComment(_) => Outcome::CommentPosted,
         Effect::RunTest { .. } => Outcome::Tested {
             result: TestResult::Passed,
@@ -155,6 +187,13 @@ fn good(effect: &Effect) -> Outcome {
             commit: head.clone(),
         },
         Effect::CloseIssue { .. } => Outcome::IssueClosed,
+        Effect::RunStep { .. } => Outcome::StepEnded {
+            result: StepResult {
+                ok: true,
+                note,
+                file: None,
+            },
+        },
     }
 }
 
@@ -173,9 +212,11 @@ fn bad(effect: &Effect) -> Outcome {
         Effect::Claim { .. } => Outcome::ClaimLost { to: None },
         Effect::Dispatch(_)
         | Effect::Cancel { .. }
+        | Effect::Guide { .. }
         | Effect::ReleaseClaim { .. }
         | Effect::PostComment(_)
-        | Effect::CloseIssue { .. } => Outcome::Failed {
+        | Effect::CloseIssue { .. }
+        | Effect::RunStep { .. } => Outcome::Failed {
             class: FailureClass::Configuration,
             error,
         },
@@ -210,6 +251,19 @@ fn report(word: &Word, n: u64, world: &World) -> AgentReport {
                 ..WorkerEnd::unreported(failed, Some("no".into()))
             })
         }
+        Word::Interrupted => {
+            let retry_at = Some(at.plus_secs(60)).filter(|_| n.is_multiple_of(2));
+            let failed = WorkerResult::Failed(FailureClass::Environmental { retry_at });
+            finished(WorkerEnd {
+                cost_usd: 0.05,
+                session: Some("s".into()),
+                ..WorkerEnd::unreported(failed, Some("limit".into()))
+            })
+        }
+        Word::Misconfigured => {
+            let failed = WorkerResult::Failed(FailureClass::Configuration);
+            finished(WorkerEnd::unreported(failed, Some("no such model".into())))
+        }
         Word::Cancelled => finished(WorkerEnd::unreported(WorkerResult::Cancelled, None)),
     }
 }
@@ -220,17 +274,27 @@ struct Universe {
 }
 
 impl Universe {
-    fn new(shared: bool) -> Self {
+    fn new(shared: bool, auto_reassign: bool) -> Self {
         let mut world = World::new();
         share(&mut world, shared);
         world.policy.budgets.issue_usd = Some(0.3);
         world.policy.budgets.day_usd = Some(1.0);
+        hook(&mut world);
+        let rules = &mut world.policy.concurrency;
+        rules.auto_reassign = auto_reassign;
+        rules.max_retries = 2;
+        rules.stale_seconds = 1000;
         Self { world, assigned: 0 }
     }
 
-    /// One of the assignments that were ever asked for.
+    /// One of the assignments that were ever asked for, or that came to the board by themselves.
     fn pick(&self, index: &Index) -> u64 {
-        1 + index.index(self.assigned.max(1) as usize) as u64
+        let on_board = self.world.board.assignments.keys();
+        let by_itself = on_board
+            .map(|id| u64::from_str_radix(id.as_str(), 16).unwrap())
+            .filter(|n| *n > self.assigned);
+        let all: Vec<u64> = (1..=self.assigned.max(1)).chain(by_itself).collect();
+        all[index.index(all.len())]
     }
 
     fn command(&mut self, step: &Step) -> Option<Command> {
@@ -261,6 +325,33 @@ impl Universe {
             }
             Step::Stop(it) => Command::Stop {
                 id: id(self.pick(it)),
+            },
+            Step::Retry {
+                of,
+                machine,
+                guidance,
+                resume,
+                wait,
+            } => {
+                let follows = self.pick(of);
+                let of = self.world.board.assignments.get(&id(follows));
+                let issue = of.map_or_else(|| issue_ref("lib", 1), |it| it.issue.clone());
+                self.assigned += 1;
+                let mut request = again(self.assigned, follows, &issue);
+                request.machine = machine.map(MachineName::from);
+                request.guidance = guidance.then(|| "left".to_owned());
+                request.resume = *resume;
+                if *wait {
+                    request.when_blocked = WhenBlocked::Wait;
+                }
+                Command::Retry(Box::new(request))
+            }
+            Step::Guide(it) => Command::Guide {
+                id: id(self.pick(it)),
+                guidance: "left".into(),
+            },
+            Step::Stale(machine) => Command::AgentStale {
+                machine: (*machine).into(),
             },
             Step::Test(it) => Command::Test {
                 id: id(self.pick(it)),
@@ -323,6 +414,10 @@ impl Universe {
                 self.world.sleep(*seconds);
                 Command::Tick
             }
+            Step::CloseSession(force) => Command::CloseSession {
+                force: *force,
+                checkouts: vec!["lib".into(), "app".into()],
+            },
         })
     }
 
@@ -356,6 +451,47 @@ fn share(world: &mut World, shared: bool) {
     if let Some(app) = world.policy.repos.get_mut(&RepoName::from("app")) {
         app.shared = shared;
     }
+}
+
+/// Something runs at the end of rounds and sessions.
+fn hook(world: &mut World) {
+    let policy = &mut world.policy;
+    policy.on_round_complete = vec![session::Step::SummaryReport];
+    policy.on_session_end = vec![
+        session::Step::CloseMergedIssues,
+        session::Step::SummaryReport,
+    ];
+    policy.housekeeping.pull = true;
+}
+
+/// A round is over when nothing is at work, a session when a person says so and something has
+/// happened; each step runs once, in order.
+fn periods_end_once(world: &World) {
+    let mut board = Board::default();
+    let mut left: Vec<(u64, session::Step)> = Vec::new();
+    for recorded in &world.log {
+        let (seq, is_idle) = (recorded.seq, board.at_work().next().is_none());
+        match &recorded.event {
+            BoardEvent::RoundCompleted { period } => {
+                assert!(is_idle, "{seq} although {:?}", board.at_work().next());
+                assert_eq!(period.at_work, []);
+                left.extend(period.steps.iter().map(|step| (seq, step.clone())));
+            }
+            BoardEvent::SessionClosed { period } => {
+                assert_eq!(Some(period.since), board.session);
+                assert_eq!(period.at_work.is_empty(), is_idle);
+                left.extend(period.steps.iter().map(|step| (seq, step.clone())));
+            }
+            BoardEvent::StepEnded { seq, what, .. } => {
+                let first = left.iter().position(|(of, _)| of == seq).unwrap();
+                assert_eq!(left.remove(first).1, *what);
+            }
+            _ => {}
+        }
+        board.apply(recorded);
+    }
+    let on_board: usize = board.step_runs.values().map(|run| run.left.len()).sum();
+    assert_eq!(left.len(), on_board);
 }
 
 fn overlap(one: &Assignment, other: &Assignment) -> bool {
@@ -400,12 +536,13 @@ fn holds(world: &World) {
 
     for (i, one) in all.iter().enumerate() {
         for other in &all[i + 1..] {
-            let both_active = one.state.is_active() && other.state.is_active();
+            let both_active = one.is_at_work() && other.is_at_work();
             assert!(
                 !(both_active && one.issue == other.issue),
                 "{one:?} and {other:?}"
             );
-            let both_at_work = one.state.takes_slot() && other.state.takes_slot();
+            let at_work = |it: &Assignment| it.state.takes_slot() && it.is_at_work();
+            let both_at_work = at_work(one) && at_work(other);
             let waived = one.waived.allow_overlap || other.waived.allow_overlap;
             if both_at_work && !waived && one.issue.repo == other.issue.repo {
                 assert!(!overlap(one, other), "{one:?} and {other:?}");
@@ -421,6 +558,7 @@ fn holds(world: &World) {
             .as_ref()
             .is_some_and(|it| it.state == MergeState::Merging);
         assert_eq!(merging, open(&one.id, EffectKind::Merge), "{one:?}");
+        recovery_keeps_its_rules(world, one);
         let _ = why(board, &world.policy, &one.issue, world.now);
     }
     for (name, machine) in &world.policy.machines {
@@ -436,9 +574,48 @@ fn holds(world: &World) {
         assert!(merging.count() <= 1, "{repo}");
     }
     let outbox: BTreeSet<&EffectKey> = world.outbox.keys().collect();
-    let open: BTreeSet<&EffectKey> = board.open_effects.keys().collect();
+    let steps: Vec<EffectKey> = board.step_runs.iter().map(|(&s, run)| run.key(s)).collect();
+    let open: BTreeSet<&EffectKey> = board.open_effects.keys().chain(&steps).collect();
     assert_eq!(outbox, open, "the outbox is what the board says is open");
+    assert!(board.step_runs.values().all(|run| !run.left.is_empty()));
     assert!(board.cost_by_day.len() <= 2);
+}
+
+/// Who goes on with an assignment comes after it, on the same issue, and alone.
+fn recovery_keeps_its_rules(world: &World, one: &Assignment) {
+    let board = &world.board;
+    let rules = &world.policy.concurrency;
+    assert!(one.retries <= rules.max_retries, "{one:?}");
+    if let Some(before) = one
+        .follows
+        .as_ref()
+        .and_then(|id| board.assignments.get(id))
+    {
+        assert_eq!(before.issue, one.issue);
+        assert!(
+            before.requested_at <= one.requested_at,
+            "{before:?} and {one:?}"
+        );
+        let taken_back = before.superseded_by.is_none();
+        assert!(taken_back || before.superseded_by.as_ref() == Some(&one.id));
+        assert!(!taken_back || before.merge.is_some(), "{before:?}");
+    }
+    if one.superseded_by.is_some() {
+        assert!(!one.holds_lease() && !one.is_in_merge_queue(), "{one:?}");
+        let stopped = !one.state.is_active() || one.stop_requested;
+        assert!(stopped, "nobody told it that it is not wanted: {one:?}");
+    }
+    let merged = board
+        .of_issue(&one.issue)
+        .filter(|it| it.merged_as().is_some());
+    assert!(merged.count() <= 1, "merged twice: {one:?}");
+    if one.start.session.is_some() {
+        let before = one
+            .follows
+            .as_ref()
+            .and_then(|id| board.assignments.get(id));
+        assert!(before.is_none_or(|it| it.machine == one.machine), "{one:?}");
+    }
 }
 
 fn through_json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
@@ -507,12 +684,14 @@ proptest! {
     fn any_history_keeps_the_rules(
         steps in proptest::collection::vec(step(), 1..80),
         shared: bool,
+        auto_reassign: bool,
     ) {
-        let mut universe = Universe::new(shared);
+        let mut universe = Universe::new(shared, auto_reassign);
         for step in &steps {
             universe.take(step);
         }
         replays(&universe.world);
+        periods_end_once(&universe.world);
     }
 
     #[test]
@@ -523,6 +702,7 @@ proptest! {
     ) {
         let mut world = World::new();
         share(&mut world, shared);
+        hook(&mut world);
         let mut issues = BTreeSet::new();
         for (n, (issue, files)) in (1..).zip(requests) {
             if issues.insert(issue) {
@@ -536,6 +716,10 @@ proptest! {
         prop_assert!(world.board.assignments.is_empty(), "{:#?}", world.board);
         let merged = world.log.iter().filter(|it| matches!(it.event, BoardEvent::Merged { .. }));
         prop_assert_eq!(merged.count(), issues.len());
+        periods_end_once(&world);
+        prop_assert!(world.board.step_runs.is_empty(), "{:?}", world.board.step_runs);
+        let rounds = world.log.iter().filter(|it| matches!(it.event, BoardEvent::RoundCompleted { .. }));
+        prop_assert_eq!(rounds.count(), 1);
         replays(&world);
     }
 }

@@ -6,7 +6,9 @@ use coord_core::assignment::{
     Assignment, AssignmentKind, FileScope, FreshnessRule, Goal, MergeMethod, TestResult, Waivers,
     WorkerEnd, WorkerResult,
 };
-use coord_core::command::{AgentReport, AssignRequest, ClaimEvidence, Rule, WhenBlocked};
+use coord_core::command::{
+    AgentReport, AssignRequest, ClaimEvidence, RetryRequest, Rule, WhenBlocked,
+};
 use coord_core::effect::{CommentEvent, Effect, EffectRequest, Outcome};
 use coord_core::ids::{
     AssignmentId, CommitId, EffectKey, IssueRef, MachineName, RepoName, Timestamp,
@@ -102,6 +104,30 @@ pub(crate) fn request(n: u64, repo: &str, number: u64, files: &[&str]) -> Assign
     }
 }
 
+/// What `coord retry` asks for: the `n`th assignment goes on with the one of `follows`.
+pub(crate) fn again(n: u64, follows: u64, issue: &IssueRef) -> RetryRequest {
+    let AssignRequest {
+        id,
+        issue,
+        evidence,
+        when_blocked,
+        waivers,
+        ..
+    } = request(n, issue.repo.as_str(), issue.number, &[]);
+    RetryRequest {
+        id,
+        follows: AssignmentId::from_bits(follows),
+        machine: None,
+        model: None,
+        guidance: None,
+        resume: false,
+        issue,
+        evidence,
+        when_blocked,
+        waivers,
+    }
+}
+
 /// The end of a worker that has committed one change to `files`.
 pub(crate) fn success(n: u64, files: &[&str]) -> WorkerEnd {
     WorkerEnd {
@@ -158,7 +184,8 @@ impl World {
             self.outbox.insert(request.key.clone(), request.clone());
         }
         for event in &decision.events {
-            if let BoardEvent::EffectSettled { key, .. } = event {
+            if let BoardEvent::EffectSettled { key, .. } | BoardEvent::StepEnded { key, .. } = event
+            {
                 self.outbox.remove(key);
             }
         }

@@ -1,0 +1,76 @@
+//! Putting an assignment in the place of an earlier one, whoever wants it.
+
+use super::draft::Draft;
+use super::promote;
+use crate::assignment::{Assignment, AssignmentState, Cause, MergeState};
+use crate::command::{Refusal, WhenBlocked};
+use crate::event::BoardEvent;
+use crate::ids::AssignmentId;
+use crate::key::EffectKind;
+use crate::obstacle::obstacle;
+
+/// Has `new` go on with `old`: it starts, waits, or is refused.
+pub(super) fn supersede(
+    draft: &mut Draft<'_>,
+    old: &AssignmentId,
+    new: Assignment,
+    cause: Cause,
+    when_blocked: WhenBlocked,
+) -> Result<(), Refusal> {
+    draft.emit(BoardEvent::AssignmentSuperseded {
+        id: old.clone(),
+        by: new.id.clone(),
+        cause,
+    });
+    end_of_old(draft, old);
+    match obstacle(draft.board(), draft.policy, &new, draft.now) {
+        None => promote::start(draft, new),
+        Some(why) if when_blocked == WhenBlocked::Wait && why.rule.may_pass() => {
+            draft.emit(BoardEvent::AssignmentWaits {
+                assignment: Box::new(new),
+                why,
+            });
+        }
+        Some(refusal) => return Err(refusal),
+    }
+    Ok(())
+}
+
+/// Nobody knows whether the worker of an old one that has not ended still runs: it is stopped as
+/// soon as its agent answers, and what it has written is kept there.
+fn end_of_old(draft: &mut Draft<'_>, id: &AssignmentId) {
+    let Some(old) = draft.board().assignments.get(id) else {
+        return;
+    };
+    if !old.state.is_active() {
+        return;
+    }
+    if !old.stop_requested {
+        draft.emit(BoardEvent::StopRequested { id: id.clone() });
+    }
+    if !draft.board().has_open(id, EffectKind::Cancel) {
+        draft.cancel(id);
+    }
+}
+
+/// Whether the work of an assignment may be in the base branch, or on its way there for good.
+pub(super) fn is_merging(it: &Assignment) -> bool {
+    match it.merge.as_ref().map(|entry| &entry.state) {
+        Some(MergeState::Merging | MergeState::Merged { .. }) => true,
+        Some(MergeState::Queued | MergeState::Conflict { .. } | MergeState::Refused { .. })
+        | None => false,
+    }
+}
+
+/// Whether an agent may have it: handed over, or about to be.
+pub(super) fn may_be_with_its_agent(draft: &Draft<'_>, it: &Assignment) -> bool {
+    match it.state {
+        AssignmentState::Running => true,
+        AssignmentState::Requested => !draft.board().has_open(&it.id, EffectKind::Claim),
+        AssignmentState::Waiting
+        | AssignmentState::Done
+        | AssignmentState::Failed
+        | AssignmentState::Cancelled
+        | AssignmentState::Lost => false,
+    }
+}

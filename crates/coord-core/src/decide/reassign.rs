@@ -1,0 +1,188 @@
+//! Going on without a person: with work that failed, was lost or interrupted, and with what a
+//! silent agent has. A person's guidance that no worker heard is gone on with in any case.
+
+use super::draft::Draft;
+use super::{follow, retry};
+use crate::assignment::{Assignment, AssignmentState, Cause, Waivers, WorkerResult};
+use crate::command::WhenBlocked;
+use crate::continuation::{self, Plan};
+use crate::failure::FailureClass;
+use crate::ids::{AssignmentId, MachineName, Timestamp};
+use crate::ladder;
+use crate::obstacle::obstacle;
+use crate::placement;
+
+/// How often in a row an interruption is waited out.
+const INTERRUPTIONS: u32 = 10;
+
+/// The first and the longest wait after an interruption that nobody knows the end of, in seconds.
+const WAIT: (u64, u64) = (30, 3600);
+
+/// What follows from the end of an assignment by itself.
+pub(super) fn after_end(draft: &mut Draft<'_>, id: &AssignmentId) {
+    let Some(it) = draft.board().assignments.get(id) else {
+        return;
+    };
+    if it.stop_requested || it.superseded_by.is_some() || follow::is_merging(it) {
+        return;
+    }
+    // What comes of guidance may come late: somebody may have assigned the issue again.
+    let attempts = draft.board().of_issue(&it.issue);
+    let taken = attempts
+        .filter(|other| other.id != *id)
+        .any(Assignment::claims_issue);
+    if taken {
+        return;
+    }
+    if let Some(cause) = cause(draft, it) {
+        let old = it.clone();
+        go_on(draft, &old, cause);
+    }
+}
+
+/// Moves the work of an agent that has been silent for too long to other machines, as far as it
+/// could start there now. Unknown is not dead: what is left waits for its agent.
+pub(super) fn stale(draft: &mut Draft<'_>, machine: &MachineName) {
+    if !draft.policy.concurrency.auto_reassign || !retry::is_stale(draft, machine) {
+        return;
+    }
+    let assignments = draft.board().assignments.values();
+    let silent: Vec<Assignment> = assignments
+        .filter(|it| it.machine == *machine && it.is_at_work() && !it.stop_requested)
+        .filter(|it| follow::may_be_with_its_agent(draft, it) && has_retries(draft, it))
+        .cloned()
+        .collect();
+    for old in silent {
+        go_on(draft, &old, Cause::Silence);
+    }
+}
+
+/// Why the assignment, which has ended, is gone on with; `None` where that is for a person to say.
+fn cause(draft: &Draft<'_>, it: &Assignment) -> Option<Cause> {
+    let by_itself = draft.policy.concurrency.auto_reassign;
+    if it.state == AssignmentState::Lost {
+        return (by_itself && has_retries(draft, it)).then_some(Cause::Lost);
+    }
+    let unheard = it.unheard.then_some(Cause::Guidance);
+    match it.end.as_ref()?.result {
+        WorkerResult::Cancelled => None,
+        WorkerResult::Done => unheard,
+        WorkerResult::Failed(FailureClass::Configuration) => {
+            let session = it.start.session.as_ref().map(|_| Cause::Session);
+            session.or(unheard)
+        }
+        WorkerResult::Failed(FailureClass::Work) => {
+            let again = by_itself && has_retries(draft, it);
+            unheard.or(again.then_some(Cause::Work))
+        }
+        WorkerResult::Failed(FailureClass::Environmental { .. }) => {
+            let again = by_itself && interruptions(draft, it) <= INTERRUPTIONS;
+            unheard.or(again.then_some(Cause::Environment))
+        }
+    }
+}
+
+fn has_retries(draft: &Draft<'_>, it: &Assignment) -> bool {
+    it.retries < draft.policy.concurrency.max_retries
+}
+
+/// How often in a row it was interrupted, this time included.
+fn interruptions(draft: &Draft<'_>, it: &Assignment) -> u32 {
+    let interrupted = |it: &&Assignment| {
+        let end = it.end.as_ref().map(|end| &end.result);
+        matches!(
+            end,
+            Some(WorkerResult::Failed(FailureClass::Environmental { .. }))
+        )
+    };
+    let in_a_row = draft.board().chain(it).take_while(interrupted).count();
+    u32::try_from(in_a_row).unwrap_or(u32::MAX)
+}
+
+fn go_on(draft: &mut Draft<'_>, old: &Assignment, cause: Cause) {
+    let Some(plan) = plan(draft, old, cause) else {
+        return;
+    };
+    let new = continuation::follow(draft.board(), old, plan);
+    let when_blocked = match cause {
+        // Its worker may still do it: nothing is gained by waiting elsewhere.
+        Cause::Silence if !could_start(draft, old, &new) => return,
+        Cause::Person
+        | Cause::Work
+        | Cause::Environment
+        | Cause::Lost
+        | Cause::Silence
+        | Cause::Guidance
+        | Cause::Session => WhenBlocked::Wait,
+    };
+    // Every obstacle may pass, so that this is never refused.
+    let _ = follow::supersede(draft, &old.id, new, cause, when_blocked);
+}
+
+fn could_start(draft: &Draft<'_>, old: &Assignment, new: &Assignment) -> bool {
+    let mut board = draft.board().clone();
+    if let Some(it) = board.assignments.get_mut(&old.id) {
+        it.superseded_by = Some(new.id.clone());
+    }
+    obstacle(&board, draft.policy, new, draft.now).is_none()
+}
+
+/// `None` where no machine may go on with it.
+fn plan(draft: &Draft<'_>, old: &Assignment, cause: Cause) -> Option<Plan> {
+    let (board, policy, now) = (draft.board(), draft.policy, draft.now);
+    let (repo, here) = (&old.issue.repo, &old.machine);
+    let is_retry = match cause {
+        Cause::Work | Cause::Lost | Cause::Silence => true,
+        Cause::Person | Cause::Environment | Cause::Guidance | Cause::Session => false,
+    };
+    let machine = match cause {
+        Cause::Silence => placement::elsewhere(board, policy, repo, here, now)?,
+        Cause::Environment | Cause::Guidance | Cause::Session
+            if placement::may_work(policy, repo).any(|name| name == here) =>
+        {
+            here
+        }
+        Cause::Person
+        | Cause::Work
+        | Cause::Lost
+        | Cause::Environment
+        | Cause::Guidance
+        | Cause::Session => placement::next_machine(board, policy, repo, here, now)?,
+    };
+    let up = ladder::next_up(&policy.models, old.model.as_deref());
+    let up = up.filter(|_| is_retry).map(str::to_owned);
+    Some(Plan {
+        id: fresh_id(draft, old),
+        machine: machine.clone(),
+        pinned: false,
+        model: up.or_else(|| old.model.clone()),
+        guidance: None,
+        issue_text: None,
+        resume: matches!(cause, Cause::Environment | Cause::Guidance),
+        not_before: (cause == Cause::Environment).then(|| over_at(draft, old)),
+        retries: old.retries + u32::from(is_retry),
+        waivers: Waivers::default(),
+        now,
+    })
+}
+
+/// When what interrupted the worker may be over: as it was told, or after a wait that doubles.
+fn over_at(draft: &Draft<'_>, old: &Assignment) -> Timestamp {
+    let told = match old.end.as_ref().map(|end| end.result) {
+        Some(WorkerResult::Failed(FailureClass::Environmental { retry_at })) => retry_at,
+        Some(WorkerResult::Done | WorkerResult::Failed(_) | WorkerResult::Cancelled) | None => None,
+    };
+    let doubled = interruptions(draft, old).saturating_sub(1).min(16);
+    let (first, longest) = WAIT;
+    told.filter(|at| *at > draft.now)
+        .unwrap_or_else(|| draft.now.plus_secs((first << doubled).min(longest)))
+}
+
+/// Decisions are without chance: the id comes from the one before.
+fn fresh_id(draft: &Draft<'_>, old: &Assignment) -> AssignmentId {
+    let mut id = old.id.next();
+    while draft.board().assignments.contains_key(&id) {
+        id = id.next();
+    }
+    id
+}

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use crate::error::Fault;
 use crate::scope::Scope;
 use crate::subject::Subject;
-use crate::{finished, log, outbox};
+use crate::{finished, log, outbox, usage};
 
 /// What came of a transaction.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +43,7 @@ pub(crate) fn commit(
         log::append(scope.conn, &event, &Subject::of(&event.event, &board))?;
         follow(scope.conn, &event, &board)?;
         Arc::make_mut(&mut board).apply(&event);
+        usage::follow(scope.conn, &event, &board)?;
         recorded.push(event);
     }
     log::snapshot(scope.conn, before.seq, &board)?;
@@ -56,7 +57,9 @@ pub(crate) fn commit(
 
 /// What an event means for the other tables; `board` is the one before it.
 fn follow(conn: &Connection, recorded: &Recorded, board: &Board) -> Result<(), Fault> {
-    if let BoardEvent::EffectSettled { key, .. } = &recorded.event {
+    if let BoardEvent::EffectSettled { key, .. } | BoardEvent::StepEnded { key, .. } =
+        &recorded.event
+    {
         outbox::settle(conn, key)?;
     }
     finished::follow(conn, recorded, board)

@@ -1,6 +1,6 @@
-//! The board's home: the event log, snapshots, the outbox, the read model of what is finished,
-//! the tables of the local forge, and what forges on the network said last, in one SQLite database
-//! that many processes may use at once.
+//! The board's home: the event log, snapshots, the outbox, the read models of what is finished and
+//! of what it cost, the tables of the local forge, and what forges on the network said last, in one
+//! SQLite database that many processes may use at once.
 //!
 //! Every change is one write transaction. The store never decides anything: it runs what
 //! `coord-core` decides, and keeps it. It does not carry effects out.
@@ -19,6 +19,7 @@ mod reader;
 mod scope;
 mod store;
 mod subject;
+mod usage;
 mod writer;
 
 pub use commit::Committed;
@@ -33,3 +34,4 @@ pub use history::HistoryFilter;
 pub use mirror::{Mirror, MirroredComment, SyncReport};
 pub use outbox::{LeasedEffect, OutboxRow};
 pub use store::Store;
+pub use usage::{Breakdown, Usage, UsageBy, UsageFilter, UsageKey, UsageReport};

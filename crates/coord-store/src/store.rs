@@ -20,6 +20,7 @@ use crate::log;
 use crate::outbox::{self, Lease, LeasedEffect, OutboxRow};
 use crate::reader::{Read, Reader};
 use crate::scope::Scope;
+use crate::usage;
 use crate::writer::{Ack, Job, Writer};
 
 /// How many ids [`Store::resolve_prefix`] answers at most.
@@ -58,6 +59,7 @@ impl Store {
     fn open_blocking(path: PathBuf) -> Result<Self, StoreError> {
         let mut conn = open_for_writing(&path)?;
         finished::bring_up_to_date(&mut conn).map_err(|fault| fault.at(&path))?;
+        usage::bring_up_to_date(&mut conn).map_err(|fault| fault.at(&path))?;
         let last = log::last_seq(&conn).map_err(|e| Fault::Sqlite(e).at(&path))?;
         let (seq, _) = watch::channel(last);
         let writer = Writer {

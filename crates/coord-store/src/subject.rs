@@ -30,6 +30,9 @@ impl Subject {
             | BoardEvent::FilesObserved { id, .. }
             | BoardEvent::OverlapObserved { id, .. }
             | BoardEvent::WorkerStuck { id, .. }
+            | BoardEvent::WorkerGuided { id, .. }
+            | BoardEvent::GuidanceUnheard { id, .. }
+            | BoardEvent::AssignmentSuperseded { id, .. }
             | BoardEvent::StopRequested { id }
             | BoardEvent::AssignmentEnded { id, .. }
             | BoardEvent::AssignmentLost { id }
@@ -49,7 +52,10 @@ impl Subject {
             BoardEvent::EffectSettled { key, .. } => Self::effect(key, board),
             BoardEvent::RateLimited { .. }
             | BoardEvent::AgentSilent { .. }
-            | BoardEvent::AgentBack { .. } => Self::default(),
+            | BoardEvent::AgentBack { .. }
+            | BoardEvent::RoundCompleted { .. }
+            | BoardEvent::SessionClosed { .. }
+            | BoardEvent::StepEnded { .. } => Self::default(),
         }
     }
 

@@ -25,6 +25,7 @@ fn ended(bits: u64, cost_usd: f64) -> BoardEvent {
         cost_usd,
         turns: 1,
         stuck: None,
+        session: None,
     };
     BoardEvent::AssignmentEnded {
         id: id(bits),

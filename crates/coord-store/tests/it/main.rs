@@ -17,3 +17,4 @@ mod reading;
 mod remote_forge;
 mod sample;
 mod upgrade;
+mod usage;

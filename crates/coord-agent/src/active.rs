@@ -41,6 +41,8 @@ pub(crate) struct Live {
     pub(crate) log_bytes: u64,
     /// What the log says.
     pub(crate) facts: Facts,
+    /// Its worker has given its result: it is told nothing more.
+    pub(crate) closing: bool,
     /// How it ended, once it has.
     pub(crate) ended: Option<AssignmentRow>,
 }
@@ -79,6 +81,8 @@ pub(crate) struct Active {
     pub(crate) live: watch::Sender<Live>,
     /// Becomes true when somebody asks for it to stop.
     pub(crate) cancel: watch::Sender<bool>,
+    /// Held while its worker is told something, so that nothing is told twice.
+    pub(crate) telling: tokio::sync::Mutex<()>,
 }
 
 impl Active {
@@ -92,6 +96,7 @@ impl Active {
             folder,
             live: watch::Sender::new(Live::default()),
             cancel: watch::Sender::new(cancelled),
+            telling: tokio::sync::Mutex::new(()),
         }
     }
 

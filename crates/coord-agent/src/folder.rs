@@ -209,6 +209,21 @@ impl Folder {
         fs::remove_dir_all(aside)
     }
 
+    /// Whether the worker was told what carries this key.
+    pub(crate) fn was_told(&self, key: &str) -> bool {
+        self.told(key).exists()
+    }
+
+    /// Remembers that the worker was told what carries this key.
+    pub(crate) fn mark_told(&self, key: &str) -> io::Result<()> {
+        durable::write(&self.told(key), b"")
+    }
+
+    /// A key holds nothing that a name of a file may not hold.
+    fn told(&self, key: &str) -> PathBuf {
+        self.file(&format!("told-{key}"))
+    }
+
     /// Whether the worktree went back to the pool.
     pub(crate) fn released(&self) -> bool {
         self.file("released").exists()

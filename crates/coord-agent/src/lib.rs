@@ -20,9 +20,11 @@ mod http;
 mod hub;
 mod logfile;
 pub mod program;
+mod reading;
 mod registry;
 mod server;
 mod shared;
+mod smoke;
 mod token;
 mod worker;
 

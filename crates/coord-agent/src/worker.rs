@@ -9,7 +9,7 @@ use coord_core::assignment::FileScope;
 use coord_git::{Worktree, worker_git_env};
 use coord_protocol::AssignBody;
 use coord_worker::argv::{ArgvError, ClaudeCommand, Permissions, Session, user_message};
-use coord_worker::briefing::{Briefing, IssueText};
+use coord_worker::briefing::{Briefing, IssueText, resumed};
 use coord_worker::environment::{Environment, Source};
 use coord_worker::held::{Adopted, Held, HeldError};
 use coord_worker::launch::{LaunchSpec, Limits, Stdin};
@@ -20,6 +20,7 @@ use crate::config::WorkerSettings;
 use crate::driver::pull::Pulled;
 use crate::folder::Folder;
 use crate::shared::Shared;
+use crate::{reading, smoke};
 
 /// Where a worker starts.
 #[derive(Debug, Clone)]
@@ -42,22 +43,20 @@ pub(crate) fn launch_spec(
 ) -> Result<LaunchSpec, ArgvError> {
     let settings = &shared.config.worker;
     let body = &active.body;
+    if let Some(command) = &body.smoke_command {
+        return Ok(smoke::launch_spec(shared, active, place, command));
+    }
     let command = command(settings, body);
     let argv = command.argv()?;
-    let prompt = briefing(shared, body, place).render(&Uuid::new_v4().simple().to_string());
+    let prompt = prompt(shared, body, place);
     let stdin = command.stdin(&prompt);
     let env = environment(shared, body, &place.worktree.path);
-    let pulled = place.pulled.iter().map(Pulled::log_line);
-    let first = header(&shared.config.machine, body, &argv);
     Ok(LaunchSpec {
         dir: active.folder.path().to_path_buf(),
-        header: std::iter::once(first).chain(pulled).collect(),
+        header: header(&shared.config.machine, body, place, &argv),
         argv: argv.into_iter().map(OsString::from).collect(),
         cwd: place.worktree.path.clone(),
-        env: env
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect(),
+        env,
         stdin: match body.steerable {
             true => Stdin::Steerable(stdin),
             false => Stdin::File(stdin),
@@ -85,12 +84,28 @@ fn command(settings: &WorkerSettings, body: &AssignBody) -> ClaudeCommand {
 }
 
 fn permissions(settings: &WorkerSettings, body: &AssignBody) -> Permissions {
-    Permissions {
-        allow: (!settings.allow.is_empty()).then(|| settings.allow.clone()),
-        deny: body
-            .deny_commands
-            .clone()
-            .unwrap_or_else(|| settings.deny.clone()),
+    if body.kind.only_reads() {
+        return Permissions::Reading;
+    }
+    let asked = body.deny_commands.clone();
+    let deny = asked.unwrap_or_else(|| settings.deny.clone());
+    match settings.allow.is_empty() {
+        true => Permissions::AllBut { deny },
+        false => Permissions::Only {
+            allow: settings.allow.clone(),
+            deny,
+        },
+    }
+}
+
+fn prompt(shared: &Shared, body: &AssignBody, place: &Place) -> String {
+    let nonce = Uuid::new_v4().simple().to_string();
+    if let Some(reading) = reading::briefing(body, place) {
+        return reading.render(&nonce);
+    }
+    match (&body.resume_session, &body.issue_body) {
+        (Some(_), Some(_)) => resumed(&place.worktree.branch, &body.briefing),
+        (Some(_) | None, _) => briefing(shared, body, place).render(&nonce),
     }
 }
 
@@ -115,32 +130,39 @@ fn briefing(shared: &Shared, body: &AssignBody, place: &Place) -> Briefing {
             forbidden: body.files_forbidden.clone(),
         },
         do_not_touch: body.do_not_touch.clone(),
-        deny: permissions(&shared.config.worker, body).deny,
+        deny: permissions(&shared.config.worker, body).denied().to_vec(),
         test_command: place.test_command.clone(),
         context: body.context.clone().unwrap_or_default(),
         stale_dependencies: place.pulled.iter().filter_map(Pulled::left).collect(),
     }
 }
 
-/// What a worker, and the setup of its worktree, may see of this process' environment.
+/// What a worker, and the setup of its worktree, may see of this process' environment. Where no
+/// model is started, nothing gets access to one.
 pub(crate) fn environment(
     shared: &Shared,
     body: &AssignBody,
     worktree: &Path,
-) -> BTreeMap<String, String> {
+) -> Vec<(OsString, OsString)> {
     let parent: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let permissions = permissions(&shared.config.worker, body);
+    let no_model = body.smoke_command.is_some();
+    let bypass = permissions.bypasses_checks() && !no_model;
+    let made = coord_worker::environment::environment(Source {
+        parent: &parent,
+        request: &body.env,
+        bypass_as_root: bypass && rustix::process::geteuid().is_root(),
+    });
     let Environment {
         mut vars,
         refused,
         claims_sandbox,
-    } = coord_worker::environment::environment(Source {
-        parent: &parent,
-        request: &body.env,
-        bypass_as_root: permissions.bypasses_checks() && rustix::process::geteuid().is_root(),
-    });
+    } = match no_model {
+        true => made.without_model(),
+        false => made,
+    };
     if !refused.is_empty() {
         tracing::warn!(?refused, "variables that no worker may have were left out");
     }
@@ -149,7 +171,9 @@ pub(crate) fn environment(
     }
     // Numbered settings of git replace each other as a whole, so this has to come last.
     vars.extend(worker_git_env(worktree));
-    vars
+    vars.into_iter()
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect()
 }
 
 fn limits(settings: &WorkerSettings, body: &AssignBody) -> Limits {
@@ -165,13 +189,20 @@ fn limits(settings: &WorkerSettings, body: &AssignBody) -> Limits {
     }
 }
 
-/// The first line of the log. The prompt is not in it.
-fn header(machine: &str, body: &AssignBody, argv: &[String]) -> String {
+/// The first lines of the log. The prompt is not in them.
+pub(crate) fn header(
+    machine: &str,
+    body: &AssignBody,
+    place: &Place,
+    argv: &[String],
+) -> Vec<String> {
     let argv = argv.join(" ").replace(['\n', '\r'], " ");
-    format!(
+    let first = format!(
         "# agent={machine} repo={} issue=#{} argv={argv}",
         body.repo_name, body.issue_number
-    )
+    );
+    let pulled = place.pulled.iter().map(Pulled::log_line);
+    std::iter::once(first).chain(pulled).collect()
 }
 
 /// Hands a message to a running worker.
@@ -188,6 +219,9 @@ pub(crate) async fn input(folder: &Folder, message: &str) -> Result<(), HeldErro
 
 #[cfg(test)]
 mod tests {
+    use coord_core::ids::CommitId;
+    use coord_protocol::AssignmentType;
+
     use super::*;
 
     fn settings() -> WorkerSettings {
@@ -204,7 +238,7 @@ mod tests {
                 deny_commands: asked,
                 ..AssignBody::default()
             };
-            permissions(&settings(), &body).deny
+            permissions(&settings(), &body).denied().to_vec()
         };
         assert_eq!(deny(None), ["gh"]);
         assert_eq!(deny(Some(vec!["rm".to_owned()])), ["rm"]);
@@ -212,14 +246,47 @@ mod tests {
     }
 
     #[test]
-    fn the_header_is_one_line() {
+    fn whatever_the_machine_allows_a_reviewer_only_reads() {
+        let settings = WorkerSettings {
+            allow: vec!["Bash".to_owned()],
+            ..settings()
+        };
+        for (kind, reads) in [
+            (AssignmentType::Work, false),
+            (AssignmentType::Smoke, false),
+            (AssignmentType::Review, true),
+            (AssignmentType::Pr, true),
+        ] {
+            let body = AssignBody {
+                kind,
+                deny_commands: Some(Vec::new()),
+                ..AssignBody::default()
+            };
+            let permissions = permissions(&settings, &body);
+            assert_eq!(permissions == Permissions::Reading, reads, "{kind}");
+        }
+    }
+
+    #[test]
+    fn the_header_begins_with_one_line() {
         let body = AssignBody {
             repo_name: "shop".to_owned(),
             issue_number: 7,
             ..AssignBody::default()
         };
+        let place = Place {
+            worktree: Worktree {
+                path: "/w".into(),
+                repo_path: "/r".into(),
+                branch: "b".to_owned(),
+                base: CommitId::from("0"),
+            },
+            base_branch: "main".to_owned(),
+            test_command: None,
+            pulled: Vec::new(),
+        };
         let argv = ["claude".to_owned(), "a\nb".to_owned()];
-        let expected = "# agent=laptop repo=shop issue=#7 argv=claude a b";
-        assert_eq!(header("laptop", &body, &argv), expected);
+        let expected = ["# agent=laptop repo=shop issue=#7 argv=claude a b"];
+        assert_eq!(header("laptop", &body, &place, &argv), expected);
     }
 }

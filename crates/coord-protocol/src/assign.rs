@@ -14,10 +14,13 @@ pub enum AssignmentType {
     /// Solve the issue on a branch, which is published.
     #[default]
     Work,
-    /// Read a branch and answer; nothing is published.
+    /// Read a commit and judge it; nothing can be changed, nothing is published.
     Review,
-    /// Try a branch out and answer; nothing is published.
+    /// Try a commit out: `smoke_command` is run, or a worker is asked; nothing is published.
     Smoke,
+    /// Read a commit and describe it for a pull request; nothing can be changed, nothing is
+    /// published. Unknown to 0.1.0.
+    Pr,
 }
 
 impl AssignmentType {
@@ -28,6 +31,7 @@ impl AssignmentType {
             Self::Work => "work",
             Self::Review => "review",
             Self::Smoke => "smoke",
+            Self::Pr => "pr",
         }
     }
 
@@ -36,7 +40,16 @@ impl AssignmentType {
     pub const fn publishes(self) -> bool {
         match self {
             Self::Work => true,
-            Self::Review | Self::Smoke => false,
+            Self::Review | Self::Smoke | Self::Pr => false,
+        }
+    }
+
+    /// Whether its worker can read the files of its worktree and do nothing else.
+    #[must_use]
+    pub const fn only_reads(self) -> bool {
+        match self {
+            Self::Review | Self::Pr => true,
+            Self::Work | Self::Smoke => false,
         }
     }
 }
@@ -79,7 +92,8 @@ pub struct AssignBody {
     /// Added to the worker's system prompt.
     #[serde(default)]
     pub system_prompt: Option<String>,
-    /// What a review looks at.
+    /// What a review, `pr` or smoke assignment is about; untrusted text. Without `base_sha` it has to
+    /// be the branch or the full id of the commit that is checked out.
     #[serde(default)]
     pub review_target: Option<String>,
     /// Deny patterns; `None` means the agent's own list, an empty list means none.
@@ -93,7 +107,8 @@ pub struct AssignBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub id: Option<AssignmentId>,
-    /// The branch to create; `None` derives it from the issue's number and title.
+    /// The branch to create, at the tip of `start_branch` where there is one; `None` means
+    /// `start_branch` itself, else it is derived from the issue's number and title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_branch: Option<String>,
     /// The text of the issue; untrusted. With it, `briefing` is what a person asks for and is
@@ -109,13 +124,13 @@ pub struct AssignBody {
     /// Paths that other active work in the repository changes; the worker is told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub do_not_touch: Vec<String>,
-    /// The commit to start from; `None` means the tip of the base branch.
+    /// The commit to start from, or to look at; `None` means the tip of the base branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_sha: Option<String>,
-    /// A session of the worker to continue.
+    /// A session of a worker of this agent to continue; `briefing` is what it is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume_session: Option<String>,
-    /// An existing branch to continue on, instead of creating one.
+    /// An existing branch to start from, and to continue on where `work_branch` names no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_branch: Option<String>,
     /// US dollars that the worker may use.
@@ -128,6 +143,10 @@ pub struct AssignBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub output_schema: Option<serde_json::Value>,
+    /// The shell command of a smoke assignment: the agent runs it in the worktree without any model,
+    /// and its exit code is the verdict. Without it a worker is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smoke_command: Option<String>,
     /// Added to the worker's environment.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
@@ -149,6 +168,12 @@ impl AssignBody {
         timeless(self) == timeless(other)
     }
 
+    /// Whether it only looks at a commit: what it changes in its worktree is thrown away.
+    #[must_use]
+    pub const fn keeps_nothing(&self) -> bool {
+        self.kind.only_reads() || self.smoke_command.is_some()
+    }
+
     /// The same request with only the keys that an agent of 0.1.0 knows.
     #[must_use]
     pub fn for_old_peer(&self) -> Self {
@@ -165,6 +190,7 @@ impl AssignBody {
             max_budget_usd: None,
             timeout_seconds: None,
             output_schema: None,
+            smoke_command: None,
             env: BTreeMap::new(),
             worktree: None,
             ..self.clone()

@@ -50,7 +50,8 @@ pub struct EndReport {
     /// The branch that holds its commits; `None` when it made none.
     #[serde(default)]
     pub branch: Option<String>,
-    /// The tip of that branch.
+    /// The tip of that branch; where nothing is kept of what was changed, the commit that was
+    /// looked at.
     #[serde(default)]
     pub head: Option<String>,
     /// The commit that it started from.
@@ -83,6 +84,15 @@ pub struct EndReport {
     /// The worker's session, for continuing it.
     #[serde(default)]
     pub session: Option<String>,
+    /// The answer in the schema of `output_schema`, as the worker gave it; untrusted. There is one
+    /// whenever a worker that was given a schema is `done`. At most 256 KiB of JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub answer: Option<serde_json::Value>,
+    /// What an assignment that may only read changed all the same, relative to the root of the
+    /// repository; it was thrown away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tampered: Vec<String>,
 }
 
 impl EndReport {
@@ -107,6 +117,8 @@ impl EndReport {
             turns: 0,
             stuck: None,
             session: None,
+            answer: None,
+            tampered: Vec::new(),
         }
     }
 
@@ -144,6 +156,7 @@ impl From<EndReport> for WorkerEnd {
             cost_usd: report.cost_usd,
             turns: report.turns,
             stuck: report.stuck,
+            session: report.session,
         }
     }
 }

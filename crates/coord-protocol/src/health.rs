@@ -69,17 +69,20 @@ pub enum Feature {
     DeleteWorktree,
     /// `completed` and `since` of `GET /status`.
     StatusQuery,
+    /// The type `pr`, `smoke_command`, reviewers that can only read, `answer` in ends.
+    ServingKinds,
 }
 
 impl Feature {
     /// All of them, as this version's agent announces them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::IdempotentAssign,
         Self::Events,
         Self::Input,
         Self::Diff,
         Self::DeleteWorktree,
         Self::StatusQuery,
+        Self::ServingKinds,
     ];
 
     /// The name in `features`.
@@ -92,6 +95,7 @@ impl Feature {
             Self::Diff => "diff",
             Self::DeleteWorktree => "delete-worktree",
             Self::StatusQuery => "status-query",
+            Self::ServingKinds => "serving-kinds",
         }
     }
 }

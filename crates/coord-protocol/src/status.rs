@@ -280,4 +280,8 @@ pub struct StatusQuery {
 pub struct InputBody {
     /// What the worker is told.
     pub message: String,
+    /// The caller's key: with the same one again nothing is told twice. At most 64 ASCII letters,
+    /// digits and `:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }

@@ -6,6 +6,8 @@
 use serde_json::json;
 use uuid::Uuid;
 
+/// All that a worker has whose [`Permissions`] are to read.
+const READING_TOOLS: &str = "Read,Grep,Glob";
 /// Tools with which a worker would outlive its result.
 const LINGERING_TOOLS: [&str; 2] = ["ScheduleWakeup", "CronCreate"];
 /// Keeps the CLI's own signature out of commits and pull requests.
@@ -51,11 +53,24 @@ pub enum Session {
 
 /// What a worker may do without being asked: there is nobody whom it could ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Permissions {
-    /// The only calls that are allowed, as patterns; `None` allows all that are not denied.
-    pub allow: Option<Vec<String>>,
-    /// Calls that are denied. A courtesy: a pattern stops a spelling, not an intention.
-    pub deny: Vec<String>,
+pub enum Permissions {
+    /// Everything that is not denied.
+    AllBut {
+        /// Calls that are denied. A courtesy: a pattern stops a spelling, not an intention.
+        deny: Vec<String>,
+    },
+    /// Nothing that is not allowed.
+    Only {
+        /// The calls that are allowed, as patterns.
+        allow: Vec<String>,
+        /// Calls that are denied all the same.
+        deny: Vec<String>,
+    },
+    /// Reading files below its working folder. It has no other tool, so nothing that it is told
+    /// can make it write, run or fetch anything; links that lead out of the folder are refused, and
+    /// neither the repository's instructions nor the user's settings are loaded (measured with
+    /// 2.1.330: `--restricted`).
+    Reading,
 }
 
 /// A command line that no process can be started with.
@@ -99,6 +114,7 @@ impl ClaudeCommand {
         self.permissions.add_to(&mut argv);
         self.add_single_valued(&mut argv);
         argv.extend_from_slice(&self.extra_args);
+        self.permissions.add_last_to(&mut argv);
         argv.iter().try_for_each(|arg| check(arg))?;
         Ok(argv)
     }
@@ -145,25 +161,28 @@ pub fn user_message(text: &str) -> String {
 }
 
 impl Permissions {
-    /// Everything is allowed but what `deny` names.
-    #[must_use]
-    pub const fn all_but(deny: Vec<String>) -> Self {
-        Self { allow: None, deny }
-    }
-
     /// Whether the CLI's own checks are off, which it refuses to root outside of a sandbox.
     #[must_use]
     pub const fn bypasses_checks(&self) -> bool {
-        self.allow.is_none()
+        matches!(self, Self::AllBut { .. })
+    }
+
+    /// Patterns of the calls that are denied.
+    #[must_use]
+    pub fn denied(&self) -> &[String] {
+        match self {
+            Self::AllBut { deny } | Self::Only { deny, .. } => deny,
+            Self::Reading => &[],
+        }
     }
 
     fn add_to(&self, argv: &mut Vec<String>) {
         argv.push("--disallowedTools".to_owned());
         argv.extend(LINGERING_TOOLS.map(str::to_owned));
-        argv.extend(self.deny.iter().map(|pattern| tool_pattern(pattern)));
-        match &self.allow {
-            None => argv.push("--dangerously-skip-permissions".to_owned()),
-            Some(allow) => {
+        argv.extend(self.denied().iter().map(|pattern| tool_pattern(pattern)));
+        match self {
+            Self::AllBut { .. } => argv.push("--dangerously-skip-permissions".to_owned()),
+            Self::Only { allow, .. } => {
                 // An empty list would leave the flag without a value.
                 if !allow.is_empty() {
                     argv.push("--allowedTools".to_owned());
@@ -171,6 +190,25 @@ impl Permissions {
                 }
                 argv.extend(["--permission-mode", "dontAsk"].map(str::to_owned));
             }
+            Self::Reading => {}
+        }
+    }
+
+    /// What comes last, because of two `--tools` or `--permission-mode` the last one counts, and
+    /// the configuration's own arguments come before.
+    fn add_last_to(&self, argv: &mut Vec<String>) {
+        match self {
+            Self::AllBut { .. } | Self::Only { .. } => {}
+            Self::Reading => argv.extend(
+                [
+                    "--restricted",
+                    "--tools",
+                    READING_TOOLS,
+                    "--permission-mode",
+                    "dontAsk",
+                ]
+                .map(str::to_owned),
+            ),
         }
     }
 }
@@ -212,7 +250,7 @@ mod tests {
             program: vec!["claude".to_owned()],
             session: Session::New(Uuid::nil()),
             model: None,
-            permissions: Permissions::all_but(vec![]),
+            permissions: Permissions::AllBut { deny: vec![] },
             setting_sources: "user".to_owned(),
             max_budget_usd: None,
             system_prompt: None,
@@ -224,8 +262,11 @@ mod tests {
 
     #[test]
     fn the_usual_command_line() {
-        let mut command = command();
-        command.permissions.deny = vec!["gh".to_owned(), "Bash(git push --force:*)".to_owned()];
+        let deny = vec!["gh".to_owned(), "Bash(git push --force:*)".to_owned()];
+        let command = ClaudeCommand {
+            permissions: Permissions::AllBut { deny },
+            ..command()
+        };
         insta::assert_snapshot!(command.argv().unwrap().join("\n"), @r#"
         claude
         -p
@@ -254,8 +295,8 @@ mod tests {
             program: vec!["coord".to_owned(), "__worker".to_owned()],
             session: Session::Resume("old".to_owned()),
             model: Some("opus".to_owned()),
-            permissions: Permissions {
-                allow: Some(vec!["Edit(/src/**)".to_owned()]),
+            permissions: Permissions::Only {
+                allow: vec!["Edit(/src/**)".to_owned()],
                 deny: vec![],
             },
             max_budget_usd: Some(2.5),
@@ -299,6 +340,23 @@ mod tests {
         --fallback-model
         haiku
         "#);
+    }
+
+    #[test]
+    fn who_only_reads_has_the_last_word_on_its_tools() {
+        let command = ClaudeCommand {
+            permissions: Permissions::Reading,
+            extra_args: vec!["--tools".to_owned(), "default".to_owned()],
+            ..command()
+        };
+        assert!(!command.permissions.bypasses_checks());
+        let argv = command.argv().unwrap();
+        assert!(!argv.iter().any(|arg| arg.contains("skip-permissions")));
+        let last = argv.split_at(argv.len() - 7).1.join(" ");
+        assert_eq!(
+            last,
+            "--tools default --restricted --tools Read,Grep,Glob --permission-mode dontAsk"
+        );
     }
 
     #[test]

@@ -92,6 +92,14 @@ const SECRET_SUFFIXES: [&str; 6] = [
 ];
 const SECRETS: [&str; 3] = ["SSH_AUTH_SOCK", "SSH_AGENT_PID", "GIT_ASKPASS"];
 
+/// What the CLI is told to do without. A run ends with exactly one result; and a path behind an `@`
+/// anywhere in the prompt, an issue's text included, would put that file of the machine into the
+/// conversation (measured with 2.1.330).
+const SWITCHES: [&str; 2] = [
+    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS",
+    "CLAUDE_CODE_DISABLE_FILE_MENTIONS",
+];
+
 /// What the environment is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
@@ -115,6 +123,16 @@ pub struct Environment {
     pub claims_sandbox: bool,
 }
 
+impl Environment {
+    /// The variables for a command that is no worker: nothing of the CLI and its API.
+    #[must_use]
+    pub fn without_model(mut self) -> Self {
+        let is_model = |name: &str| name.starts_with("ANTHROPIC_") || name.starts_with("CLAUDE_");
+        self.vars.retain(|name, _| !is_model(name));
+        self
+    }
+}
+
 /// Makes the environment of a worker.
 #[must_use]
 pub fn environment(source: Source<'_>) -> Environment {
@@ -129,11 +147,8 @@ pub fn environment(source: Source<'_>) -> Environment {
             made.vars.insert(name.clone(), value.clone());
         }
     }
-    // A run ends with exactly one result.
-    made.vars.insert(
-        "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS".to_owned(),
-        "1".to_owned(),
-    );
+    let switches = SWITCHES.map(|name| (name.to_owned(), "1".to_owned()));
+    made.vars.extend(switches);
     if source.bypass_as_root && !made.vars.contains_key("IS_SANDBOX") {
         made.vars.insert("IS_SANDBOX".to_owned(), "1".to_owned());
         made.claims_sandbox = true;
@@ -216,6 +231,7 @@ mod tests {
         ANTHROPIC_BASE_URL
         CARGO_HOME
         CLAUDE_CODE_DISABLE_BACKGROUND_TASKS
+        CLAUDE_CODE_DISABLE_FILE_MENTIONS
         CLAUDE_CODE_OAUTH_TOKEN
         GIT_CONFIG_GLOBAL
         LC_ALL

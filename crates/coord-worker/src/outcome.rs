@@ -4,13 +4,17 @@
 //! else is told apart here and nowhere else. Facts about Claude Code 2.1.330: an API error ends with
 //! exit code 1 and subtype `success`, SIGINT with exit code 0 and an error, SIGTERM without a result.
 
+mod command;
+
 use coord_core::assignment::WorkerResult;
 use coord_core::failure::FailureClass;
 use coord_core::ids::Timestamp;
 
 use crate::held;
-use crate::summary::{LastResult, Summary};
+use crate::summary::{Answer, LastResult, Summary};
 use crate::text;
+
+pub use command::classify_command;
 
 const MAX_ERROR: usize = 300;
 
@@ -25,7 +29,7 @@ pub struct ExitFacts {
     pub reason: ExitReason,
     /// Why it could not be started, in the supervisor's words.
     pub error: Option<String>,
-    /// The end of what it wrote to stderr. Untrusted.
+    /// The end of what it wrote to stderr; of a command that is no worker, of its log. Untrusted.
     pub stderr_tail: String,
 }
 
@@ -113,6 +117,24 @@ pub fn classify(summary: &Summary, exit: &ExitFacts) -> RunOutcome {
             None => RunOutcome::failed(FailureClass::Work, "it hung without a result"),
         },
         ExitReason::Exited => exited(summary, exit),
+    }
+}
+
+/// The outcome of a worker that was given a schema: without an answer it has not done its work.
+#[must_use]
+pub fn answered(outcome: RunOutcome, summary: &Summary) -> RunOutcome {
+    let failed = |error: &str| RunOutcome::failed(FailureClass::Work, error);
+    let answer = summary.last_result.as_ref().and_then(|r| r.answer.as_ref());
+    match (outcome.result, answer) {
+        (WorkerResult::Failed(_) | WorkerResult::Cancelled, _)
+        | (WorkerResult::Done, Some(Answer::Whole(_))) => outcome,
+        (WorkerResult::Done, Some(Answer::TooLarge(bytes))) => failed(&format!(
+            "its answer has {bytes} bytes, more than the {} that are kept",
+            Answer::MAX_BYTES
+        )),
+        (WorkerResult::Done, None) => {
+            failed("it ended well and gave no answer in the schema that was asked for")
+        }
     }
 }
 
@@ -350,6 +372,29 @@ mod tests {
             (529, 'e'),
         ];
         assert_eq!(table, expected);
+    }
+
+    #[test]
+    fn a_schema_asks_for_an_answer() {
+        let with = |rest: &str, code| {
+            let log = format!(r#"{{"type":"result","subtype":"success","is_error":false{rest}}}"#);
+            let mut folder = Folder::default();
+            folder.feed(log.as_bytes());
+            folder.finish();
+            let exit = exit(code, ExitReason::Exited);
+            answered(classify(folder.summary(), &exit), folder.summary())
+        };
+        let work = WorkerResult::Failed(FailureClass::Work);
+        assert_eq!(with(r#","structured_output":{"a":1}"#, 0), RunOutcome::DONE);
+        let none = with("", 0);
+        assert_eq!(none.result, work);
+        assert!(none.error.unwrap().contains("no answer"));
+        let large = "x".repeat(Answer::MAX_BYTES);
+        let large = with(&format!(r#","structured_output":"{large}""#), 0);
+        assert_eq!(large.result, work);
+        assert!(large.error.unwrap().contains("262146 bytes"));
+        let failed = with("", 3).error.unwrap();
+        assert!(failed.contains("exit code 3"), "{failed}");
     }
 
     #[test]

@@ -174,8 +174,8 @@ pub struct RunResult<'a> {
     pub total_cost_usd: Option<f64>,
     /// The final text, else the errors.
     pub text: Cow<'a, str>,
-    /// Whether an answer in the requested schema is there.
-    pub structured: bool,
+    /// The answer in the requested schema.
+    pub answer: Option<serde_json::Value>,
     /// Every call that was not allowed.
     pub denials: Vec<Denial<'a>>,
 }

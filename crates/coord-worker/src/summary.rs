@@ -145,8 +145,30 @@ pub struct LastResult {
     pub api_error_status: Option<u16>,
     /// The beginning of the final text, else of the errors.
     pub text: String,
-    /// Whether an answer in the requested schema is there.
-    pub structured: bool,
+    /// The answer in the requested schema.
+    pub answer: Option<Answer>,
+}
+
+/// An answer in the requested schema.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// As the worker gave it.
+    Whole(serde_json::Value),
+    /// It was too large to be kept: so many bytes of JSON.
+    TooLarge(usize),
+}
+
+impl Answer {
+    /// The most that is kept of an answer, in bytes of JSON.
+    pub const MAX_BYTES: usize = 256 * 1024;
+
+    fn bounded(answer: &serde_json::Value) -> Self {
+        match answer.to_string().len() {
+            bytes if bytes > Self::MAX_BYTES => Self::TooLarge(bytes),
+            _ => Self::Whole(answer.clone()),
+        }
+    }
 }
 
 /// Lines that were no events.
@@ -188,6 +210,8 @@ impl Summary {
 pub struct Folder {
     summary: Summary,
     lines: Lines,
+    /// Nothing in the log is an event.
+    plain: bool,
 }
 
 impl Folder {
@@ -196,13 +220,27 @@ impl Folder {
     pub fn resume(summary: Summary) -> Self {
         Self {
             summary,
-            lines: Lines::default(),
+            ..Self::default()
+        }
+    }
+
+    /// For the log of a command that is no worker: only its bytes are counted, whatever they look
+    /// like.
+    #[must_use]
+    pub fn of_plain_text(self) -> Self {
+        Self {
+            plain: true,
+            ..self
         }
     }
 
     /// Folds the next bytes of the log.
     pub fn feed(&mut self, chunk: &[u8]) {
         let summary = &mut self.summary;
+        if self.plain {
+            summary.offset += chunk.len() as u64;
+            return;
+        }
         self.lines.feed(chunk, |slice| {
             summary.offset += slice.len() + 1;
             summary.take(&slice);

@@ -37,12 +37,20 @@ impl Told {
 impl Driver {
     /// Shows what the log says, and tells followers what is new in it.
     pub(super) fn announce(&self, summary: &Summary, position: u64, told: &mut Told) {
-        let facts = facts(summary);
+        let mut facts = facts(summary);
+        // What it changes goes nowhere, and a denied call of a tool that it has not got is not taken
+        // back in the stream: neither may look like work on these files.
+        let keeps_files = !self.active.body.keeps_nothing();
+        if !keeps_files {
+            facts.files.clear();
+        }
         self.active.live.send_modify(|live| {
             live.log_bytes = position;
             live.facts = facts.clone();
         });
-        self.tell_files(summary, told);
+        if keeps_files {
+            self.tell_files(summary, told);
+        }
         self.tell_stuck(summary, told);
         self.tell_limit(summary, told);
         self.tell_progress(facts, told);

@@ -15,8 +15,10 @@ use coord_protocol::{
     AssignmentRow, AssignmentStatus, CompletedRow, EndReport, EndResult, FailureKind,
 };
 use coord_worker::held::{self, ExitRecord};
-use coord_worker::outcome::{ExitFacts, ExitReason, RunOutcome, classify, retry_at};
-use coord_worker::summary::Summary;
+use coord_worker::outcome::{
+    ExitFacts, ExitReason, RunOutcome, answered, classify, classify_command, retry_at,
+};
+use coord_worker::summary::{Answer, Summary};
 
 use super::{Driver, Stopping, prepare, with_sources};
 use crate::active::{Active, Phase};
@@ -28,8 +30,8 @@ use crate::shared::Shared;
 /// How often a push is tried that fails for a reason that may pass.
 const PUSH_TRIES: u32 = 3;
 
-/// How much of the worker's stderr is looked at, in bytes.
-const STDERR_TAIL: u64 = 4096;
+/// How much of the worker's stderr, or of a command's log, is looked at, in bytes.
+const TAIL: u64 = 4096;
 
 /// How it came to its end.
 #[derive(Debug)]
@@ -59,6 +61,8 @@ struct Survey {
     commits: u32,
     files: Vec<String>,
     wip_ref: Option<String>,
+    /// What was changed that may not be changed; it is thrown away.
+    tampered: Vec<String>,
     /// What could not be found out or saved.
     trouble: Option<(FailureClass, String)>,
 }
@@ -101,7 +105,26 @@ impl End {
         }
     }
 
-    fn outcome(&self, stderr_tail: String) -> RunOutcome {
+    /// How the request ended by it.
+    fn outcome(&self, active: &Active) -> RunOutcome {
+        let body = &active.body;
+        if body.smoke_command.is_some() {
+            return self.judged(tail_of(&active.folder.log()), |_, facts| {
+                classify_command(facts)
+            });
+        }
+        let outcome = self.judged(tail_of(&active.folder.path().join("stderr.log")), classify);
+        match body.output_schema {
+            Some(_) => answered(outcome, &self.summary),
+            None => outcome,
+        }
+    }
+
+    fn judged(
+        &self,
+        stderr_tail: String,
+        judge: impl Fn(&Summary, &ExitFacts) -> RunOutcome,
+    ) -> RunOutcome {
         let facts = |code, signal, reason, error| ExitFacts {
             code,
             signal,
@@ -113,9 +136,9 @@ impl End {
             Cause::Recorded(record) => {
                 let (code, signal) = (record.code, record.signal);
                 let facts = facts(code, signal, record.reason.into(), record.error.clone());
-                classify(&self.summary, &facts)
+                judge(&self.summary, &facts)
             }
-            Cause::Vanished => classify(
+            Cause::Vanished => judge(
                 &self.summary,
                 &facts(None, None, ExitReason::Vanished, None),
             ),
@@ -127,6 +150,14 @@ impl End {
                 result: WorkerResult::Cancelled,
                 error: None,
             },
+        }
+    }
+
+    /// The answer in the schema, if it was kept.
+    fn answer(&self) -> Option<serde_json::Value> {
+        match self.summary.last_result.as_ref()?.answer.as_ref()? {
+            Answer::Whole(answer) => Some(answer.clone()),
+            Answer::TooLarge(_) => None,
         }
     }
 
@@ -156,10 +187,7 @@ impl Driver {
         let end = Arc::new(end);
         let mut outcome = {
             let (end, active) = (Arc::clone(&end), Arc::clone(&self.active));
-            self.run_blocking(move || {
-                end.outcome(stderr_tail(&active.folder.path().join("stderr.log")))
-            })
-            .await?
+            self.run_blocking(move || end.outcome(&active)).await?
         };
         if cancelled {
             outcome = RunOutcome {
@@ -310,6 +338,10 @@ fn end_report(end: &End, outcome: RunOutcome, survey: Survey, published: Publish
         WorkerResult::Failed(class) => (EndResult::Failed, Some(FailureKind::from(class))),
         WorkerResult::Cancelled => (EndResult::Cancelled, None),
     };
+    let answer = match result {
+        WorkerResult::Done => end.answer(),
+        WorkerResult::Failed(_) | WorkerResult::Cancelled => None,
+    };
     EndReport {
         result: kind,
         class,
@@ -331,6 +363,8 @@ fn end_report(end: &End, outcome: RunOutcome, survey: Survey, published: Publish
         turns: end.summary.turns,
         stuck: end.summary.claims.stuck.clone(),
         session: end.summary.session_id.clone(),
+        answer,
+        tampered: survey.tampered,
     }
 }
 
@@ -352,7 +386,10 @@ fn survey(shared: &Shared, active: &Active) -> Survey {
         ..Survey::default()
     };
     if let Some(worktree) = worktree_of(&plan)
-        && let Err(error) = survey.read(shared, active, &worktree)
+        && let Err(error) = match active.body.keeps_nothing() {
+            true => survey.look(active, &worktree),
+            false => survey.read(shared, active, &worktree),
+        }
     {
         let text = format!("cannot tell what it committed: {}", with_sources(&error));
         survey.trouble = Some((error.class(), text));
@@ -361,6 +398,25 @@ fn survey(shared: &Shared, active: &Active) -> Survey {
 }
 
 impl Survey {
+    /// Of what keeps nothing: the commit that was looked at, and what was changed that may not be.
+    fn look(&mut self, active: &Active, worktree: &Worktree) -> Result<(), GitError> {
+        self.head = Some(worktree.base.clone());
+        if !active.body.kind.only_reads() {
+            return Ok(());
+        }
+        let repo = Repo::open(&worktree.repo_path)?;
+        let head = Repo::open(&worktree.path)?.head()?;
+        let mut paths = repo.worktree_changes(&worktree.path)?;
+        if head != worktree.base {
+            paths.extend(repo.changed_files(&worktree.base, &head)?);
+            paths.push(".git/HEAD".to_owned());
+        }
+        paths.sort();
+        paths.dedup();
+        self.tampered = paths;
+        Ok(())
+    }
+
     fn read(
         &mut self,
         shared: &Shared,
@@ -417,17 +473,21 @@ fn release(
     };
     let repo = Repo::open(&plan.repo)?;
     let keep = prepare::settings(shared, &active.body, &plan.repo).keep;
-    let _ = shared.pool.release(&repo, &worktree, &keep)?;
+    let _ = match active.body.keeps_nothing() {
+        true => shared.pool.discard(&repo, &worktree, &active.id, &keep)?,
+        false => shared.pool.release(&repo, &worktree, &keep)?,
+    };
     active.folder.mark_released()?;
     Ok(Some(plan.repo))
 }
 
-fn stderr_tail(path: &Path) -> String {
+/// The end of a file; empty where there is none.
+fn tail_of(path: &Path) -> String {
     let read = || -> io::Result<String> {
         let file = File::open(path)?;
         let len = file.metadata()?.len();
-        let mut bytes = vec![0; usize::try_from(len.min(STDERR_TAIL)).unwrap_or_default()];
-        file.read_exact_at(&mut bytes, len.saturating_sub(STDERR_TAIL))?;
+        let mut bytes = vec![0; usize::try_from(len.min(TAIL)).unwrap_or_default()];
+        file.read_exact_at(&mut bytes, len.saturating_sub(TAIL))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     read().unwrap_or_default()

@@ -153,6 +153,8 @@ impl Driver {
             return;
         }
         log.closed = true;
+        let _turn = self.active.telling.lock().await;
+        self.active.live.send_modify(|live| live.closing = true);
         if let Err(error) = held.close_input().await {
             tracing::debug!(id = %self.active.id, %error, "its input is closed already");
         }
@@ -172,7 +174,10 @@ struct LogReading {
 impl LogReading {
     fn resume(driver: &Driver, is_over: watch::Receiver<bool>) -> Self {
         let active = &driver.active;
-        let folder = checkpoint::resume(&active.folder.summary());
+        let mut folder = checkpoint::resume(&active.folder.summary());
+        if active.body.smoke_command.is_some() {
+            folder = folder.of_plain_text();
+        }
         let follower = driver
             .shared
             .logs

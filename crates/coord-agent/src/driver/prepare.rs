@@ -29,6 +29,10 @@ impl Driver {
             live.worktree = Some(path.to_string_lossy().into_owned());
         });
         self.check()?;
+        // Who only reads needs nothing that is not in the commit, and `.env` is none of its business.
+        if self.active.body.kind.only_reads() {
+            return Ok(prepared);
+        }
         let settings = self.blocking(copy_files).await??;
         if let Some(setup) = &settings.setup {
             self.setup(setup, path).await?;
@@ -142,11 +146,14 @@ fn make_plan(
 ) -> Result<Plan, NotStarted> {
     let body = &active.body;
     let pulled = pull::pull_all(shared, &body.pull_repos);
-    let start = body
-        .start_branch
-        .clone()
-        .or_else(|| body.review_target.clone());
-    let base = base_commit(repo, body, base_branch, start.is_some())?;
+    let (base, start) = match body.kind.publishes() {
+        true => {
+            let start = body.start_branch.clone();
+            let base = base_commit(repo, body, base_branch, start.is_some())?;
+            (base, start)
+        }
+        false => (commit_to_look_at(repo, body, base_branch)?, None),
+    };
     let plan = Plan::new(path, work_branch(active), base, start, pulled);
     active.folder.write_plan(&plan).map_err(|e| storage(&e))?;
     Ok(plan)
@@ -179,6 +186,31 @@ fn base_commit(
     }
 }
 
+/// What a kind is about that publishes nothing: what the request names most precisely.
+fn commit_to_look_at(
+    repo: &Repo,
+    body: &AssignBody,
+    base_branch: &str,
+) -> Result<CommitId, GitError> {
+    let target = body.review_target.as_ref().or(body.start_branch.as_ref());
+    let Some(target) = target.filter(|_| body.base_sha.is_none()) else {
+        return base_commit(repo, body, base_branch, false);
+    };
+    repo.fetch()?;
+    let commit = CommitId::new(target.clone());
+    if is_full_id(target) && repo.commits_between(&commit, &commit).is_ok() {
+        return Ok(commit);
+    }
+    let tip = repo.tip(target)?;
+    tip.ok_or_else(|| GitError::NoSuchBranch {
+        name: target.clone(),
+    })
+}
+
+fn is_full_id(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 /// A repository without any commit has no branch either; say what is really missing.
 fn missing_base(repo: &Repo, base_branch: &str) -> GitError {
     match repo.head() {
@@ -196,8 +228,8 @@ fn work_branch(active: &Active) -> String {
         return format!("coord/{}/{}", body.kind, active.id);
     }
     let named = body
-        .start_branch
+        .work_branch
         .clone()
-        .or_else(|| body.work_branch.clone());
+        .or_else(|| body.start_branch.clone());
     named.unwrap_or_else(|| branch_name(body.issue_number, &body.issue_title))
 }

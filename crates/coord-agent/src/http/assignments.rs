@@ -73,7 +73,7 @@ async fn cancel_active(active: &Arc<Active>) -> Result<AssignmentRow, Rejection>
     Ok(active.row())
 }
 
-/// Tells a running worker something.
+/// Tells a running worker something, once for each key.
 #[utoipa::path(post, path = "/input/{id}", params(("id" = String, Path)),
     request_body = InputBody, responses(
     (status = 202, description = "handed to the worker"),
@@ -85,13 +85,54 @@ pub(crate) async fn input(
     path: Path<String>,
     JsonBytes(bytes): JsonBytes,
 ) -> Result<(StatusCode, Json<serde_json::Value>), Rejection> {
-    let InputBody { message } = body::parse(&bytes)?;
+    let InputBody { message, key } = body::parse(&bytes)?;
+    check_key(key.as_deref())?;
     let (id, found) = find(&ctx, &path)?;
+    let folder = Folder::of(&ctx.assignments, &id);
+    // A caller that hangs up must not leave it half done.
+    let told = tokio::spawn(async move { tell(found, folder, &id, &message, key).await });
+    told.await?
+}
+
+/// A key becomes a part of a file's name.
+fn check_key(key: Option<&str>) -> Result<(), Rejection> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == ':';
+    let sound = |key: &str| (1..=64).contains(&key.len()) && key.chars().all(plain);
+    match key.is_none_or(sound) {
+        true => Ok(()),
+        false => Err(Rejection::bad(
+            "`key` is not 1 to 64 letters, digits and `:`",
+        )),
+    }
+}
+
+async fn tell(
+    found: Found,
+    folder: Folder,
+    id: &AssignmentId,
+    message: &str,
+    key: Option<String>,
+) -> Result<(StatusCode, Json<serde_json::Value>), Rejection> {
+    let _turn = match &found {
+        Found::Active(active) => Some(active.telling.lock().await),
+        Found::Finished(_) => None,
+    };
+    let answer = (StatusCode::ACCEPTED, Json(json!({"id": id})));
+    if let Some(key) = key.clone() {
+        let folder = folder.clone();
+        if tokio::task::spawn_blocking(move || folder.was_told(&key)).await? {
+            return Ok(answer);
+        }
+    }
     let not_running = || Rejection::conflict(format!("no worker of `{id}` runs"));
-    let Found::Active(active) = found else {
+    let Found::Active(active) = &found else {
         return Err(not_running());
     };
-    if active.live.borrow().phase != Phase::Running {
+    let (phase, closing) = {
+        let live = active.live.borrow();
+        (live.phase, live.closing)
+    };
+    if phase != Phase::Running || closing {
         return Err(not_running());
     }
     if !active.body.steerable {
@@ -100,12 +141,18 @@ pub(crate) async fn input(
                 .hint("ask for a worker that does with `steerable` of POST /assign"),
         );
     }
-    match crate::worker::input(&active.folder, &message).await {
-        Ok(()) => Ok((StatusCode::ACCEPTED, Json(json!({"id": id})))),
-        Err(error) => Err(Rejection::conflict(format!(
-            "cannot reach the worker: {error}"
-        ))),
+    if let Err(error) = crate::worker::input(&active.folder, message).await {
+        let error = format!("cannot reach the worker: {error}");
+        return Err(Rejection::conflict(error));
     }
+    if let Some(key) = key {
+        let marked = tokio::task::spawn_blocking(move || folder.mark_told(&key)).await?;
+        if let Err(error) = marked {
+            // It was told, which is what counts; only a repetition would not be noticed.
+            tracing::warn!(%id, %error, "cannot write down what the worker was told");
+        }
+    }
+    Ok(answer)
 }
 
 /// All active assignments, and those that have ended.

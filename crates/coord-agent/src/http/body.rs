@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
-use coord_protocol::{AssignBody, MAX_BODY_BYTES};
+use coord_protocol::{AssignBody, AssignmentType, MAX_BODY_BYTES};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
@@ -120,6 +120,12 @@ fn check(body: AssignBody) -> Result<AssignBody, Rejection> {
             "`max_budget_usd` is not positive"
         }
         () if body.timeout_seconds == Some(0) => "`timeout_seconds` is 0",
+        () if body.smoke_command.is_some() && body.kind != AssignmentType::Smoke => {
+            "`smoke_command` is for the type `smoke`"
+        }
+        () if body.smoke_command.as_deref().is_some_and(is_no_command) => {
+            "`smoke_command` is no command"
+        }
         () if body
             .env
             .keys()
@@ -130,6 +136,10 @@ fn check(body: AssignBody) -> Result<AssignBody, Rejection> {
         () => return Ok(body),
     };
     Err(Rejection::bad(rule))
+}
+
+fn is_no_command(command: &str) -> bool {
+    command.trim().is_empty() || command.contains('\0')
 }
 
 #[cfg(test)]
@@ -166,6 +176,7 @@ mod tests {
             ("type", "\"play\""),
             ("env", "{\"A\":1}"),
             ("max_budget_usd", "-1.0"),
+            ("smoke_command", "\"make smoke\""),
         ] {
             let error = refusal(&with(field, value)).await;
             assert!(error.contains(&format!("`{field}`")), "{field}: {error}");

@@ -104,7 +104,7 @@ async fn a_worker_takes_messages_only_if_that_was_asked_for() {
     let rig = Rig::new();
     let id = rig.assign(&rig.body(7, "do-wait")).await.id;
     rig.says(&id, "waiting").await;
-    let refused = rig.client.input(&id, "hurry").await.unwrap_err();
+    let refused = rig.client.input(&id, "hurry", None).await.unwrap_err();
     assert!(
         matches!(refused, ClientError::Refused { status: 409, .. }),
         "{refused:?}"
@@ -127,7 +127,9 @@ async fn a_steerable_worker_hears_and_ends_after_its_result() {
     body.steerable = true;
     let id = rig.assign(&body).await.id;
     rig.says(&id, "init").await;
-    soon(rig.client.input(&id, "hurry\nup")).await.unwrap();
+    soon(rig.client.input(&id, "hurry\nup", None))
+        .await
+        .unwrap();
     let row = rig.end(&id).await;
     assert_eq!(row.assignment.status, AssignmentStatus::Done, "{row:?}");
     assert_eq!(

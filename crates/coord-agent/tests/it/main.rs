@@ -5,6 +5,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod continuing;
 mod doors;
 mod failures;
 mod logs;
@@ -12,5 +13,7 @@ mod pulling;
 mod restarts;
 mod rig;
 mod runs;
+mod serving;
+mod smoke;
 mod start;
 mod wire;

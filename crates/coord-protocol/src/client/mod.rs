@@ -175,15 +175,23 @@ impl AgentClient {
             .await
     }
 
-    /// `POST /input/{id}`: steers a running worker.
+    /// `POST /input/{id}`: steers a running worker. With the same `key` again nothing is told twice.
     ///
     /// # Errors
-    /// See [`ClientError`].
-    pub async fn input(&self, id: &AssignmentId, message: &str) -> Result<(), ClientError> {
+    /// See [`ClientError`]; [`ClientError::Refused`] with 404 for an unknown id, and with 409 when no
+    /// worker runs that takes messages.
+    pub async fn input(
+        &self,
+        id: &AssignmentId,
+        message: &str,
+        key: Option<&str>,
+    ) -> Result<(), ClientError> {
         let body = InputBody {
             message: message.to_owned(),
+            key: key.map(str::to_owned),
         };
-        let _: serde_json::Value = self.post(&format!("/input/{id}"), &body, false).await?;
+        let (path, repeatable) = (format!("/input/{id}"), key.is_some());
+        let _: serde_json::Value = self.post(&path, &body, repeatable).await?;
         Ok(())
     }
 

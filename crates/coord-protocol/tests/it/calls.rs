@@ -62,7 +62,7 @@ async fn an_old_agent_is_asked_once_and_only_what_it_knows() {
 async fn what_is_not_idempotent_is_never_repeated() {
     let server = Server::start(vec![Answer::HangUp, json(202, "{}")]).await;
     let id = AssignmentId::from_bits(7);
-    server.client.input(&id, "hurry").await.unwrap_err();
+    server.client.input(&id, "hurry", None).await.unwrap_err();
     assert_eq!(server.asked().len(), 1);
 }
 

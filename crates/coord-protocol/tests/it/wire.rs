@@ -5,8 +5,8 @@ use coord_core::command::AgentReport;
 use coord_core::failure::FailureClass;
 use coord_core::ids::{AssignmentId, Timestamp};
 use coord_protocol::{
-    AgentEvent, AgentEventKind, AssignmentStatus, EndReport, EndResult, FailureKind, Health,
-    RepoState, Repos, StatusAnswer,
+    AgentEvent, AgentEventKind, AssignmentStatus, AssignmentType, EndReport, EndResult,
+    FailureKind, Health, RepoState, Repos, StatusAnswer,
 };
 
 /// As an agent of 0.1.0 answers it.
@@ -112,4 +112,33 @@ fn resync_has_no_assignment() {
         (None, &AgentEventKind::Resync)
     );
     assert!(read.report().is_none());
+}
+
+#[test]
+fn an_answer_travels_untouched() {
+    let answer = serde_json::json!({"verdict": "approve", "n": [1, 0.5, null], "ü": {}});
+    let report = EndReport {
+        answer: Some(answer.clone()),
+        tampered: vec!["a b.rs".to_owned()],
+        ..end(FailureKind::Work)
+    };
+    let json = serde_json::to_string(&report).unwrap();
+    let read: EndReport = serde_json::from_str(&json).unwrap();
+    assert_eq!(read, report);
+    let old: EndReport = serde_json::from_str(r#"{"result":"done"}"#).unwrap();
+    assert_eq!((old.answer, old.tampered), (None, vec![]));
+}
+
+#[test]
+fn what_serves_another_publishes_nothing() {
+    for (word, kind) in [
+        ("review", AssignmentType::Review),
+        ("smoke", AssignmentType::Smoke),
+        ("pr", AssignmentType::Pr),
+    ] {
+        let read: AssignmentType = serde_json::from_value(word.into()).unwrap();
+        assert_eq!((read, read.as_str()), (kind, word));
+        assert!(!kind.publishes());
+    }
+    assert!(AssignmentType::Work.publishes());
 }

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::loose::{List, Object, Text, TextOr, fitting};
 use super::{
@@ -232,7 +231,7 @@ pub(super) struct Result<'a> {
     result: Text<'a>,
     #[serde(default, borrow)]
     errors: List<Text<'a>>,
-    structured_output: Option<IgnoredAny>,
+    structured_output: Option<serde_json::Value>,
     #[serde(default, borrow)]
     permission_denials: List<Object<DeniedCall<'a>>>,
 }
@@ -282,7 +281,7 @@ impl<'a> From<Result<'a>> for StreamEvent<'a> {
             session_id: result.session_id.or_empty(),
             total_cost_usd: result.total_cost_usd.filter(|cost| cost.is_finite()),
             text: result.result.0.unwrap_or_else(errors),
-            structured: result.structured_output.is_some(),
+            answer: result.structured_output,
             denials: result
                 .permission_denials
                 .0

@@ -2,7 +2,9 @@
 
 use coord_core::ids::Timestamp;
 
-use super::{Commits, DeniedCall, FileEdit, LastResult, Limit, Retrying, Summary, commands};
+use super::{
+    Answer, Commits, DeniedCall, FileEdit, LastResult, Limit, Retrying, Summary, commands,
+};
 use crate::stream::{
     self, Block, Broken, Denial, Init, Line, Message, RateLimit, Retry, RunResult, StreamEvent,
     ToolUse,
@@ -249,7 +251,7 @@ impl Summary {
                 .map(|reason| text::line(reason, MAX_NAME)),
             api_error_status: result.api_error_status,
             text: text::block(&result.text, MAX_RESULT),
-            structured: result.structured,
+            answer: result.answer.as_ref().map(Answer::bounded),
         });
     }
 }
@@ -379,6 +381,34 @@ mod tests {
         let cost =
             |usd: f64| format!(r#"{{"type":"result","is_error":false,"total_cost_usd":{usd}}}"#);
         assert_eq!(fold(&[&cost(0.3), &cost(0.1)]).cost_usd, 0.3);
+    }
+
+    #[test]
+    fn an_answer_is_kept_whole_or_not_at_all() {
+        let answer = |json: &str| {
+            let line =
+                format!(r#"{{"type":"result","is_error":false,"structured_output":{json}}}"#);
+            fold(&[&line]).last_result.unwrap().answer
+        };
+        let kept = serde_json::json!({"b": [1, "\u{1b}", null], "a": 0.1});
+        assert_eq!(answer(&kept.to_string()), Some(Answer::Whole(kept)));
+        assert_eq!(answer("null"), None);
+        let fits = "x".repeat(Answer::MAX_BYTES - 2);
+        assert_eq!(
+            answer(&format!("\"{fits}\"")),
+            Some(Answer::Whole(fits.as_str().into()))
+        );
+        let large = format!("\"{fits}x\"");
+        assert_eq!(answer(&large), Some(Answer::TooLarge(large.len())));
+    }
+
+    #[test]
+    fn plain_text_is_counted_and_not_read() {
+        let mut folder = Folder::default().of_plain_text();
+        folder.feed(b"{\"type\":\"result\",\"is_error\":false}\nhalf a li");
+        folder.finish();
+        assert_eq!(folder.position(), 44);
+        assert_eq!((folder.summary().results, folder.summary().events), (0, 0));
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn the_details_are_read() {
             s.results,
             s.last_result
                 .as_ref()
-                .is_some_and(|result| result.structured)
+                .is_some_and(|result| result.answer.is_some())
         )
         .unwrap();
         for denial in &s.denials {

@@ -3,6 +3,7 @@
 use coord_core::assignment::{AssignmentKind, FileScope, FreshnessRule, Goal, Waivers};
 use coord_core::command::{AssignRequest, ClaimEvidence, WhenBlocked};
 use coord_core::ids::{MachineName, RepoName};
+use coord_core::issue::Issue;
 use coord_core::{Command, Decision};
 use coord_forge::{Forge, ForgeError, PullState};
 use coord_store::Committed;
@@ -56,17 +57,7 @@ impl Engine {
     }
 
     async fn request(&self, input: AssignInput) -> Result<AssignRequest, EngineError> {
-        let forge = self.forge(&input.repo)?;
-        let (issue, evidence) = tokio::join!(
-            forge.issue(input.issue),
-            self.evidence(&input.repo, input.issue)
-        );
-        let issue = issue
-            .map_err(EngineError::forge(&input.repo))?
-            .ok_or_else(|| EngineError::UnknownIssue {
-                repo: input.repo.clone(),
-                number: input.issue,
-            })?;
+        let (issue, evidence) = self.look_up(&input.repo, input.issue).await?;
         Ok(AssignRequest {
             id: clock::fresh_id(),
             kind: AssignmentKind::Work,
@@ -76,7 +67,7 @@ impl Engine {
             model: input.model,
             briefing: input.briefing,
             scope: input.scope,
-            evidence: evidence?,
+            evidence,
             when_blocked: input.when_blocked,
             waivers: input.waivers,
             goal: input.goal,
@@ -84,8 +75,23 @@ impl Engine {
         })
     }
 
+    /// What the forge says of an issue, and of existing work on it.
+    pub(crate) async fn look_up(
+        &self,
+        repo: &RepoName,
+        number: u64,
+    ) -> Result<(Issue, ClaimEvidence), EngineError> {
+        let (issue, evidence) = tokio::join!(self.issue(repo, number), self.evidence(repo, number));
+        // First of all: without the issue the rest says little.
+        Ok((issue?, evidence?))
+    }
+
     /// What the forge says about existing work on the issue.
-    async fn evidence(&self, repo: &RepoName, number: u64) -> Result<ClaimEvidence, EngineError> {
+    pub(crate) async fn evidence(
+        &self,
+        repo: &RepoName,
+        number: u64,
+    ) -> Result<ClaimEvidence, EngineError> {
         let forge = self.forge(repo)?;
         let asked = tokio::try_join!(branches(forge, number), async {
             match self.is_shared(repo) {

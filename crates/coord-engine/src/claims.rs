@@ -4,6 +4,8 @@
 //! wins. Every step looks at what is there before it does anything, so that each may be repeated
 //! after a crash, or an answer that got lost, at any point.
 
+use std::time::Duration;
+
 use coord_core::effect::{CommentEvent, CommentSpec, ForeignClaim, Outcome};
 use coord_core::ids::{AssignmentId, IssueRef, MachineName};
 use coord_core::issue::IssueState;
@@ -16,6 +18,10 @@ use crate::dispatch::{given_up, is_given_up};
 use crate::effects::{Later, with_marker};
 use crate::engine::Engine;
 use crate::error::EngineError;
+
+/// Between posting a claim and looking who was first: a forge gives a comment its id before it
+/// shows it, so that an earlier one may come to light later.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// What became of an assignment's own claim.
 enum Own {
@@ -72,6 +78,7 @@ impl Engine {
                 }
                 let posted = forge.create_comment(*number, &with_marker(claim)).await;
                 let posted = posted.map_err(&failed)?;
+                tokio::time::sleep(SETTLE).await;
                 comments = forge.comments(*number, None).await.map_err(&failed)?;
                 if comments.iter().all(|comment| comment.id != posted.id) {
                     return Ok(None);

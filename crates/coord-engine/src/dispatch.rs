@@ -6,7 +6,7 @@ use coord_core::command::{AgentReport, Command};
 use coord_core::effect::{DispatchSpec, Outcome};
 use coord_core::failure::FailureClass;
 use coord_core::ids::{AssignmentId, MachineName};
-use coord_protocol::{AssignBody, ClientError};
+use coord_protocol::{AssignBody, ClientError, Feature};
 
 use crate::clock;
 use crate::effects::Later;
@@ -30,14 +30,19 @@ impl Engine {
             return Ok(no_machine(&spec.machine));
         };
         let hand_over = async {
+            let goes_on = spec.start.branch.is_some() || spec.start.session.is_some();
+            if goes_on && !client.health().await?.can(Feature::IdempotentAssign) {
+                return Ok(false);
+            }
             if again && self.has_it_already(client, &board, &spec.id).await? {
-                return Ok(());
+                return Ok(true);
             }
             let body = self.body(spec, circumstances);
-            client.assign(&body).await.map(drop)
+            client.assign(&body).await.map(|_| true)
         };
         match hand_over.await {
-            Ok(()) => {
+            Ok(false) => Ok(too_old(&spec.machine)),
+            Ok(true) => {
                 self.answers(&spec.machine).await.map_err(Later::new)?;
                 Ok(Outcome::Dispatched)
             }
@@ -63,6 +68,11 @@ impl Engine {
             model: spec.model.clone(),
             id: Some(spec.id.clone()),
             work_branch: Some(spec.branch.clone()),
+            start_branch: spec.start.branch.clone(),
+            base_sha: spec.start.base.as_ref().map(ToString::to_string),
+            resume_session: spec.start.session.clone(),
+            // Costs a pipe; the agent closes it after the result.
+            steerable: true,
             max_budget_usd: spec.max_budget_usd,
             ..AssignBody::default()
         }
@@ -105,7 +115,7 @@ impl Engine {
     }
 
     /// Sorts an agent's failure: what may pass is tried again, what it refuses is final.
-    async fn agent_failed(
+    pub(crate) async fn agent_failed(
         &self,
         machine: &MachineName,
         error: ClientError,
@@ -154,7 +164,15 @@ pub(crate) fn given_up() -> Outcome {
     }
 }
 
-fn no_machine(machine: &MachineName) -> Outcome {
+/// An agent of 0.1.0 would begin anew, on a branch of the same name.
+fn too_old(machine: &MachineName) -> Outcome {
+    Outcome::Failed {
+        class: FailureClass::Configuration,
+        error: format!("the agent on {machine} is too old to go on with a branch"),
+    }
+}
+
+pub(crate) fn no_machine(machine: &MachineName) -> Outcome {
     Outcome::Failed {
         class: FailureClass::Configuration,
         error: format!("there is no machine `{machine}` in the configuration any more"),

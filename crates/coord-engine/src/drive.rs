@@ -7,11 +7,12 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use coord_core::ids::{EffectKey, Timestamp};
+use coord_core::key::EffectKind;
 use coord_core::{Board, Command, Recorded};
 use coord_protocol::AgentEvent;
 use coord_store::HistoryFilter;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep;
 
 use crate::clock;
@@ -53,22 +54,20 @@ impl Engine {
         let mut seen = self.store().board().await?.seq;
         let (progress, mut heard) = mpsc::channel(256);
         let mut followers = self.start_followers(&progress);
-        let mut running: JoinSet<Result<Carried, EngineError>> = JoinSet::new();
+        let mut running = Running::default();
         loop {
             changes.mark_unchanged();
             let board = self.store().board().await?;
             seen = self.show_since(seen, &mut show).await?;
             if let ControlFlow::Break(value) = enough(&board) {
+                self.finish_steps(running.steps, &mut show).await?;
+                self.show_since(seen, &mut show).await?;
                 return Ok(value);
             }
             let wake = self.start_due(&mut running).await?;
             tokio::select! {
-                Some(carried) = running.join_next() => {
-                    // A task that panicked or was aborted leaves its lease, which runs out.
-                    if let Ok(carried) = carried {
-                        show(Progress::Carried(carried?));
-                    }
-                }
+                Some(carried) = running.effects.join_next() => tell(carried, &mut show)?,
+                Some(carried) = running.steps.join_next() => tell(carried, &mut show)?,
                 Some(event) = heard.recv() => show(event),
                 Some(ended) = followers.join_next() => {
                     if let Ok(error) = ended {
@@ -125,14 +124,16 @@ impl Engine {
     }
 
     /// Starts what is due and answers how long the loop may sleep.
-    async fn start_due(
-        &self,
-        running: &mut JoinSet<Result<Carried, EngineError>>,
-    ) -> Result<Duration, EngineError> {
+    async fn start_due(&self, running: &mut Running) -> Result<Duration, EngineError> {
         self.take_over().await?;
         let room = u32::try_from(PARALLEL.saturating_sub(running.len())).unwrap_or(0);
         for held in self.take_due(room).await? {
-            running.spawn(self.clone().carry_out(held));
+            let is_step = EffectKind::of(&held.leased.key) == Some(EffectKind::Step);
+            let set = match is_step {
+                true => &mut running.steps,
+                false => &mut running.effects,
+            };
+            set.spawn(self.clone().carry_out(held));
         }
         if running.len() >= PARALLEL {
             // Whatever else is due waits for one of them to end.
@@ -140,6 +141,32 @@ impl Engine {
         }
         let next = self.store().next_due().await?;
         Ok(sleep_until(next, clock::now()))
+    }
+
+    /// Carries the steps of rounds and sessions that are over out to their end: a command that is
+    /// cut off runs again, and who waited for the end of a round waits for its hooks.
+    async fn finish_steps(
+        &self,
+        mut running: Tasks,
+        show: &mut impl FnMut(Progress),
+    ) -> Result<(), EngineError> {
+        loop {
+            while let Some(carried) = running.join_next().await {
+                tell(carried, show)?;
+            }
+            let board = self.store().board().await?;
+            if !board.step_runs.is_empty() {
+                self.take_over().await?;
+            }
+            for (seq, run) in &board.step_runs {
+                if let Some(held) = self.take(&run.key(*seq)).await? {
+                    running.spawn(self.clone().carry_out(held));
+                }
+            }
+            if running.is_empty() {
+                return Ok(());
+            }
+        }
     }
 
     /// Lets what has waited for time alone go on.
@@ -153,6 +180,32 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The effects that the loop is carrying out. Those of `steps` are not cut off when it ends.
+#[derive(Default)]
+struct Running {
+    effects: Tasks,
+    steps: Tasks,
+}
+
+type Tasks = JoinSet<Result<Carried, EngineError>>;
+
+impl Running {
+    fn len(&self) -> usize {
+        self.effects.len() + self.steps.len()
+    }
+}
+
+fn tell(
+    carried: Result<Result<Carried, EngineError>, JoinError>,
+    show: &mut impl FnMut(Progress),
+) -> Result<(), EngineError> {
+    // A task that panicked or was aborted leaves its lease, which runs out.
+    if let Ok(carried) = carried {
+        show(Progress::Carried(carried?));
+    }
+    Ok(())
 }
 
 fn sleep_until(next: Option<Timestamp>, now: Timestamp) -> Duration {

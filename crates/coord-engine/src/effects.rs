@@ -9,6 +9,7 @@ use coord_core::failure::FailureClass;
 use coord_core::ids::{AssignmentId, CommitId, EffectKey, IssueRef, RepoName, Timestamp};
 use coord_core::issue::IssueState;
 use coord_core::marker::Marker;
+use coord_forge::ForgeError;
 use coord_git::{GitError, Repo, ThrowawayWorktree};
 use coord_store::LeasedEffect;
 
@@ -139,6 +140,12 @@ impl Engine {
                 self.take_claim_back(issue, id, machine).await
             }
             Effect::Cancel { machine, id } => self.cancel(machine, id).await,
+            Effect::Guide {
+                machine,
+                id,
+                guidance,
+                seq,
+            } => self.tell(machine, id, guidance, *seq).await,
             Effect::PostComment(comment) => self.comment(comment).await,
             Effect::RunTest {
                 id, issue, head, ..
@@ -148,6 +155,7 @@ impl Engine {
                 merged.or_else(|error| self.forge_failed(&issue.repo, error))
             }
             Effect::CloseIssue { issue, commit } => self.close_issue(issue, commit).await,
+            Effect::RunStep { seq, place, what } => self.run_step(*seq, *place, what).await,
         }
     }
 
@@ -173,8 +181,9 @@ impl Engine {
         posted.map(drop).map_err(failed)
     }
 
-    /// Sorts a forge's failure: what may pass is tried again when the forge said so, what it
-    /// refuses is final.
+    /// Sorts a forge's failure: what may pass is tried again when the forge said so, and so is what
+    /// it does not let this account do: a person may put that right, and nothing is lost until
+    /// then. What it refuses is final.
     pub(crate) fn forge_failed(
         &self,
         repo: &RepoName,
@@ -195,7 +204,14 @@ impl Engine {
             | EngineError::Git { .. }
             | EngineError::Home { .. } => return Err(Later::new(with_causes(&error))),
         };
-        let error = format!("the forge of `{repo}`: {}", with_causes(&source));
+        let mut error = format!("the forge of `{repo}`: {}", with_causes(&source));
+        if let Some(hint) = source.hint() {
+            error.push_str("; ");
+            error.push_str(hint);
+        }
+        if matches!(source, ForgeError::Auth { .. }) {
+            return Err(Later::new(error));
+        }
         match source.class() {
             FailureClass::Environmental { retry_at } => Err(Later {
                 error,
@@ -260,7 +276,7 @@ impl Engine {
         }
     }
 
-    async fn close_there(&self, issue: &IssueRef) -> Result<(), EngineError> {
+    pub(crate) async fn close_there(&self, issue: &IssueRef) -> Result<(), EngineError> {
         let closed = self.forge(&issue.repo)?.close_issue(issue.number, None);
         closed.await.map_err(EngineError::forge(&issue.repo))?;
         let Some(mirror) = self.mirror(&issue.repo) else {
@@ -305,7 +321,7 @@ fn check_out(path: &Path, root: &Path, commit: &CommitId) -> Result<ThrowawayWor
 }
 
 /// Runs what blocks away from the event loop.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Later> {
     tokio::task::spawn_blocking(work).await.map_err(Later::new)

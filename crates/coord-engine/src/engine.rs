@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use coord_core::ids::{AssignmentId, CommitId, MachineName, RepoName};
+use coord_core::issue::Issue;
 use coord_core::{Board, Command, Decision, Policy, decide};
-use coord_forge::Forge;
+use coord_forge::{Forge, ForgeError};
 use coord_protocol::StatusQuery;
 use coord_store::{Committed, Store};
 use futures_util::future::join_all;
@@ -26,6 +27,8 @@ pub struct Setup {
     pub policy: Policy,
     /// The state folder.
     pub home: PathBuf,
+    /// Where a person's commands run, those of hooks: the folder of the configuration.
+    pub folder: PathBuf,
     /// The board.
     pub store: Store,
     /// The repositories by name; every one that `policy` names.
@@ -46,6 +49,7 @@ pub struct Engine(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) policy: Arc<Policy>,
     pub(crate) home: PathBuf,
+    pub(crate) folder: PathBuf,
     pub(crate) store: Store,
     pub(crate) repos: BTreeMap<RepoName, RepoContext>,
     pub(crate) repo_paths: BTreeMap<(MachineName, RepoName), String>,
@@ -69,6 +73,7 @@ impl Engine {
         Ok(Self(Arc::new(Inner {
             policy: Arc::new(setup.policy),
             home: setup.home,
+            folder: setup.folder,
             store: setup.store,
             repos: setup.repos,
             repo_paths: setup.repo_paths,
@@ -81,7 +86,9 @@ impl Engine {
 
     /// Gives back what this engine holds, so that others need not find out that it is gone.
     pub async fn close(&self) {
-        if self.release(self.0.owner.name()).await.is_ok() {
+        let released = self.release(self.0.owner.name()).await.is_ok();
+        // What was cut off only just now may still be held: then others find that out by the lock.
+        if released && self.0.in_hand.is_empty() {
             self.0.owner.forget(self.0.owner.name());
         }
     }
@@ -121,6 +128,33 @@ impl Engine {
     /// [`EngineError::UnknownRepo`] when the configuration does not have it.
     pub fn forge(&self, name: &RepoName) -> Result<&dyn Forge, EngineError> {
         Ok(&*self.repo(name)?.forge)
+    }
+
+    /// An issue as its forge has it now.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownIssue`] when there is none, and the forge's own error when it has not
+    /// even the repository, or hides it from this account.
+    pub async fn issue(&self, repo: &RepoName, number: u64) -> Result<Issue, EngineError> {
+        let forge = self.forge(repo)?;
+        let found = forge.issue(number).await;
+        if let Some(issue) = found.map_err(EngineError::forge(repo))? {
+            return Ok(issue);
+        }
+        match forge.default_branch().await {
+            Err(
+                error @ (ForgeError::NotFound { .. }
+                | ForgeError::Auth { .. }
+                | ForgeError::Refused { .. }),
+            ) => Err(EngineError::forge(repo)(error)),
+            // Whatever else is wrong there, the issue was asked for and is missing.
+            Ok(_) | Err(ForgeError::Transient { .. } | ForgeError::Unusable { .. }) => {
+                Err(EngineError::UnknownIssue {
+                    repo: repo.clone(),
+                    number,
+                })
+            }
+        }
     }
 
     /// Whether coordinators with another board work on the repository too.

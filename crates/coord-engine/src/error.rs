@@ -84,7 +84,8 @@ impl EngineError {
             Self::Forge { source, .. } => source
                 .hint()
                 .map(str::to_owned)
-                .or_else(|| of_store(source)),
+                .or_else(|| of_store(source))
+                .or_else(|| of_kind(source).map(str::to_owned)),
             Self::UnknownRepo(_) => Some("`coord config` shows the repositories".to_owned()),
             Self::UnknownIssue { repo, .. } => Some(format!(
                 "`coord issue list --repo {repo}` shows the open ones"
@@ -101,6 +102,25 @@ impl EngineError {
 fn of_store(error: &ForgeError) -> Option<String> {
     let store = std::error::Error::source(error)?.downcast_ref::<StoreError>()?;
     store.hint()
+}
+
+/// What helps as a rule where the forge knows nothing better.
+fn of_kind(error: &ForgeError) -> Option<&'static str> {
+    match error {
+        ForgeError::Transient { retry_at: None, .. } => {
+            Some("this passes by itself as a rule: try again in a moment")
+        }
+        ForgeError::NotFound { .. } => Some(
+            "is its name right in the configuration, and may this account see it? \
+             `coord config` shows what is asked for, and where",
+        ),
+        ForgeError::Transient {
+            retry_at: Some(_), ..
+        }
+        | ForgeError::Auth { .. }
+        | ForgeError::Refused { .. }
+        | ForgeError::Unusable { .. } => None,
+    }
 }
 
 /// An error with everything behind it, in one line.

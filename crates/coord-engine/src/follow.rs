@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 
 use crate::agents::{AgentView, ask};
+use crate::clock;
 use crate::drive::Progress;
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -25,6 +26,28 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 
 /// How often an agent without `/events` (0.1.0) is asked.
 const POLL: Duration = Duration::from_secs(2);
+
+/// Longer than any attempt to reach an agent takes, with the pause after it. After more than that
+/// nobody has tried: the machine that this runs on slept.
+const ATTEMPT_SECONDS: u64 = 120;
+
+/// How long an agent has been tried in vain without a pause. What a process does not see of it does
+/// not count: neither what was before it began, nor a time in which it slept.
+#[derive(Debug, Default)]
+struct Silence {
+    since: Timestamp,
+    last: Timestamp,
+}
+
+impl Silence {
+    /// The agent could not be reached, or was lost after it had been.
+    fn goes_on(&mut self, now: Timestamp, reached: bool) {
+        if reached || now > self.last.plus_secs(ATTEMPT_SECONDS) {
+            self.since = now;
+        }
+        self.last = now;
+    }
+}
 
 /// Why following an agent was interrupted.
 enum Interrupted {
@@ -55,6 +78,7 @@ impl Engine {
         progress: mpsc::Sender<Progress>,
     ) -> EngineError {
         let mut delay = RETRY.0;
+        let mut silence = Silence::default();
         loop {
             let mut reached = false;
             match self
@@ -70,6 +94,10 @@ impl Engine {
                     if let Err(error) = self.command(unreachable).await {
                         return error;
                     }
+                    silence.goes_on(clock::now(), reached);
+                    if let Err(error) = self.give_up_on(&machine, &silence).await {
+                        return error;
+                    }
                 }
             }
             delay = if reached {
@@ -77,8 +105,30 @@ impl Engine {
             } else {
                 RETRY.1.min(delay * 2)
             };
-            tokio::time::sleep(delay).await;
+            let left = self.until_stale(&silence).unwrap_or(delay);
+            tokio::time::sleep(delay.min(left)).await;
         }
+    }
+
+    /// Says so when the agent has been silent for as long as it may be.
+    async fn give_up_on(
+        &self,
+        machine: &MachineName,
+        silence: &Silence,
+    ) -> Result<(), EngineError> {
+        if self.policy().concurrency.auto_reassign && self.until_stale(silence).is_none() {
+            let machine = machine.clone();
+            self.command(Command::AgentStale { machine }).await?;
+        }
+        Ok(())
+    }
+
+    /// How long the agent may be silent yet; `None` once that is over.
+    fn until_stale(&self, silence: &Silence) -> Option<Duration> {
+        let limit = self.policy().concurrency.stale_seconds;
+        let at = silence.since.plus_secs(limit);
+        let left = clock::until(at, clock::now());
+        (!left.is_zero()).then_some(left)
     }
 
     async fn follow_once(
@@ -279,4 +329,31 @@ fn reports(view: &AgentView, assignment: &Assignment) -> Vec<AgentReport> {
         .clone()
         .map(|question| AgentReport::Stuck { question });
     row.report().into_iter().chain(stuck).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(1_767_225_600_000).plus_secs(seconds)
+    }
+
+    #[test]
+    fn silence_counts_only_while_somebody_tries() {
+        let mut silence = Silence::default();
+        for (second, reached, since) in [
+            (0, false, 0),
+            (10, false, 0),
+            (100, false, 0),
+            // This machine slept for an hour: what went on meanwhile nobody knows.
+            (3700, false, 3700),
+            (3710, false, 3700),
+            // It answered, and was lost again.
+            (3720, true, 3720),
+        ] {
+            silence.goes_on(at(second), reached);
+            assert_eq!(silence.since, at(since), "{second}");
+        }
+    }
 }

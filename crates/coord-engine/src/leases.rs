@@ -22,6 +22,10 @@ pub(crate) struct InHand {
 }
 
 impl InHand {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.change(|keys| keys.is_empty())
+    }
+
     fn change<T>(&self, change: impl FnOnce(&mut BTreeSet<EffectKey>) -> T) -> T {
         change(&mut self.keys.lock().unwrap_or_else(PoisonError::into_inner))
     }

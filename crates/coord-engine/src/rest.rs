@@ -6,13 +6,24 @@ use coord_core::key::EffectKind;
 use coord_core::{Board, Policy, gates};
 
 /// Whether nothing more happens to the assignment by itself: its worker has ended, its effects
-/// are settled, and it does not stand in the merge queue. What has left the board is settled.
+/// are settled, and it does not stand in the merge queue. What has left the board is settled; what
+/// another one goes on with is settled with that one.
 #[must_use]
 pub fn settled(board: &Board, id: &AssignmentId) -> bool {
-    board
-        .assignments
-        .get(id)
-        .is_none_or(|a| !a.state.is_active() && !has_open(board, id) && !in_queue(a))
+    last(board, id).is_none_or(|a| !a.state.is_active() && !has_open(board, &a.id) && !in_queue(a))
+}
+
+/// The assignment itself, or the last of those that went on with it; `None` when that has left the
+/// board.
+fn last<'b>(board: &'b Board, id: &AssignmentId) -> Option<&'b Assignment> {
+    let mut it = board.assignments.get(id)?;
+    for _ in 0..board.assignments.len() {
+        match &it.superseded_by {
+            Some(by) => it = board.assignments.get(by)?,
+            None => break,
+        }
+    }
+    Some(it)
 }
 
 /// Whether no test of the assignment is under way.

@@ -27,8 +27,8 @@ pub enum Synced {
 pub struct SyncedRepo {
     /// Of the issues.
     pub report: SyncReport,
-    /// How many comments were new or changed. Of a repository that is seen for the first time only
-    /// the latest 4,000 are looked at.
+    /// How many comments were new or changed. Only the latest 4,000 are looked at, of a repository
+    /// that is seen for the first time and of what changed since the last time.
     pub comments: usize,
     /// When the forge was asked.
     pub at: Timestamp,

@@ -1,16 +1,14 @@
 //! Build and test commands in a throwaway worktree, with a time limit and the output on disk.
 
 use std::path::{Path, PathBuf};
-use std::pin::pin;
-use std::process::{ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use coord_core::assignment::TestResult;
 use coord_core::ids::{AssignmentId, CommitId};
 use tokio::fs::File;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::Command;
+use tokio::io::AsyncWriteExt;
+
+use crate::shell::{Ended, Shell};
 
 /// What to run, where, and for how long.
 #[derive(Debug, Clone)]
@@ -45,8 +43,14 @@ pub(crate) async fn run(plan: &TestPlan) -> std::io::Result<TestReport> {
     let started = tokio::time::Instant::now();
     for command in &plan.commands {
         log.write_all(format!("$ {command}\n").as_bytes()).await?;
-        let left = plan.limit.saturating_sub(started.elapsed());
-        let (status, last) = match run_one(plan, command, left, &mut log).await? {
+        let shell = Shell {
+            command,
+            folder: &plan.worktree,
+            env: Some(&plan.env),
+            stdin: Vec::new(),
+            limit: plan.limit.saturating_sub(started.elapsed()),
+        };
+        let (status, last) = match shell.run(&mut log).await? {
             Ended::Exited { status, last } => (status, last),
             Ended::TimedOut => return Ok(timed_out(command, plan.limit)),
         };
@@ -78,117 +82,6 @@ fn timed_out(command: &str, limit: Duration) -> TestReport {
         result: TestResult::Failed,
         note,
     }
-}
-
-enum Ended {
-    Exited { status: ExitStatus, last: String },
-    TimedOut,
-}
-
-async fn run_one(
-    plan: &TestPlan,
-    command: &str,
-    left: Duration,
-    log: &mut File,
-) -> std::io::Result<Ended> {
-    // One pipe for both streams keeps their order; the group is what a time-out ends.
-    let (reader, writer) = std::io::pipe()?;
-    let mut child = Command::new("sh")
-        .args(["-c", command])
-        .current_dir(&plan.worktree)
-        .env_clear()
-        .envs(plan.env.iter().map(|(k, v)| (k, v)))
-        .stdin(Stdio::null())
-        .stdout(writer.try_clone()?)
-        .stderr(writer)
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()?;
-    let group = Group(child.id());
-    let output = tokio::net::unix::pipe::Receiver::from_owned_fd(reader.into())?;
-    let last = LastLine::default();
-    let mut copying = pin!(copy(output, log, &last));
-    let mut whole = false;
-    let status = tokio::time::timeout(left, async {
-        tokio::select! {
-            status = child.wait() => status,
-            copied = &mut copying => { whole = true; copied?; child.wait().await }
-        }
-    });
-    let Ok(status) = status.await else {
-        return Ok(Ended::TimedOut);
-    };
-    // Whatever the command left running keeps the pipe open: end it, then read what is in there.
-    drop(group);
-    if !whole && let Ok(copied) = tokio::time::timeout(DRAIN, copying).await {
-        copied?;
-    }
-    Ok(Ended::Exited {
-        status: status?,
-        last: last.take(),
-    })
-}
-
-/// How long output is read on after the command itself has ended.
-const DRAIN: Duration = Duration::from_secs(2);
-
-/// Ends the whole process group when dropped: also when the run itself is dropped, so that a
-/// Ctrl-C leaves no test running.
-struct Group(Option<u32>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        let pid = self
-            .0
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(rustix::process::Pid::from_raw);
-        if let Some(pid) = pid {
-            // No such group: everything has ended by itself.
-            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
-        }
-    }
-}
-
-/// The last line that was not blank, cut to what fits a table.
-#[derive(Default)]
-struct LastLine(Mutex<Option<String>>);
-
-impl LastLine {
-    fn see(&self, line: &[u8]) {
-        let text = String::from_utf8_lossy(line);
-        let text = text.trim();
-        if !text.is_empty() {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some(text.chars().take(200).collect());
-        }
-    }
-
-    fn take(&self) -> String {
-        let line = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        line.unwrap_or_else(|| "no output".to_owned())
-    }
-}
-
-/// Copies the output to the log, line by line; an endless line is cut into pieces of 64 KiB.
-async fn copy(
-    output: impl AsyncRead + Unpin,
-    log: &mut File,
-    last: &LastLine,
-) -> std::io::Result<()> {
-    let mut output = BufReader::new(output);
-    let mut line = Vec::new();
-    while (&mut output)
-        .take(64 * 1024)
-        .read_until(b'\n', &mut line)
-        .await?
-        > 0
-    {
-        log.write_all(&line).await?;
-        log.flush().await?;
-        last.see(&line);
-        line.clear();
-    }
-    Ok(())
 }
 
 /// The place of the output of one test run.

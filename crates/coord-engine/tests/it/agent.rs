@@ -18,8 +18,8 @@ use coord_core::ids::AssignmentId;
 use coord_git::{GitError, Repo};
 use coord_protocol::{
     ActiveRow, AgentEvent, AgentEventKind, AssignBody, AssignmentRow, AssignmentStatus,
-    CompletedRow, EndReport, EndResult, ErrorBody, Feature, Health, Progress, RepoState, Repos,
-    StatusAnswer,
+    CompletedRow, EndReport, EndResult, ErrorBody, Feature, Health, InputBody, Progress, RepoState,
+    Repos, StatusAnswer,
 };
 use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
@@ -71,6 +71,8 @@ pub(crate) struct Seen {
     pub(crate) repos: usize,
     /// Every request to `/assign`, refused ones too.
     pub(crate) assigns: Vec<AssignBody>,
+    /// Every request to `/input`: the assignment, the message and its key.
+    pub(crate) inputs: Vec<(String, String, Option<String>)>,
     /// Every request to `/cancel`, with the id as it was sent.
     pub(crate) cancels: Vec<String>,
     /// The assignment of every worker that was started.
@@ -453,6 +455,7 @@ fn router(script: Arc<Script>) -> Router {
         .route("/events", get(events))
         .route("/assign", post(assign))
         .route("/cancel/{id}", post(cancel))
+        .route("/input/{id}", post(input))
         .with_state(script)
 }
 
@@ -530,6 +533,25 @@ async fn cancel(State(script): State<Arc<Script>>, Path(id): Path<String>) -> Re
         row.map(Row::wire).ok_or(StatusCode::NOT_FOUND)
     };
     treat(script.next_answer(), StatusCode::OK, work).await
+}
+
+/// Told to whoever runs.
+async fn input(
+    State(script): State<Arc<Script>>,
+    Path(id): Path<String>,
+    Json(body): Json<InputBody>,
+) -> Response {
+    let told = (id.clone(), body.message, body.key);
+    script.seen.send_modify(|seen| seen.inputs.push(told));
+    let work = || {
+        let seen = script.seen.borrow();
+        let row = seen.rows.iter().find(|row| row.id.as_str() == id);
+        match row.ok_or(StatusCode::NOT_FOUND)? {
+            row if row.started_at.is_some() && row.end.is_none() => Ok(row.wire()),
+            _ => Err(StatusCode::CONFLICT),
+        }
+    };
+    treat(script.next_answer(), StatusCode::ACCEPTED, work).await
 }
 
 async fn treat(

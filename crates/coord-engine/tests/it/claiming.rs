@@ -2,7 +2,7 @@
 //! claim that was lost, taken back or abandoned.
 
 use coord_core::Command;
-use coord_core::assignment::AssignmentState;
+use coord_core::assignment::{Assignment, AssignmentState};
 use coord_core::command::Rule;
 use coord_core::ids::{AssignmentId, Timestamp};
 use coord_core::key::EffectKind;
@@ -77,58 +77,55 @@ fn git_show(town: &Town, what: &str) -> String {
     crate::github::git(&town.api.git_path(), &["show", what])
 }
 
+/// A hundred issues, each of them wanted by both at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_coordinators_at_the_same_instant_one_starts_a_worker() {
+    const ISSUES: usize = 100;
     let town = Town::new().await;
     let (ann, ben) = (town.coordinator("ann"), town.coordinator("ben"));
     let (one, two) = tokio::join!(ann.engine(), ben.engine());
-    for round in 1..=100 {
+    let mut pairs = Vec::new();
+    for _ in 0..ISSUES {
         let issue = town.api.open_issue("Solve it", "", &[], "ann");
-        let (a, b) = tokio::join!(try_assign(&one, issue), try_assign(&two, issue));
-        // Whoever comes a moment later is refused at once: it has seen the other's claim.
-        let started = async |engine: &Engine, id: &Option<AssignmentId>| {
-            if let Some(id) = id {
-                drive_to_the_start(engine, id).await;
-            }
+        let (a, b) = tokio::join!(assign(&one, issue), assign(&two, issue));
+        pairs.push((issue, a, b));
+    }
+    let all_decided = |board: &coord_core::Board| {
+        let over = |it: &Assignment| {
+            it.state == AssignmentState::Running || it.state == AssignmentState::Cancelled
         };
-        tokio::join!(started(&one, &a), started(&two, &b));
-        let has = |of: &Coordinator, id: &Option<AssignmentId>| {
-            id.as_ref()
-                .is_some_and(|id| of.agent.seen(|seen| seen.workers.contains(id)))
-        };
+        board.assignments.values().all(over) && board.open_effects.is_empty()
+    };
+    tokio::join!(drive(&one, all_decided), drive(&two, all_decided));
+    let mut started = [0, 0];
+    for (issue, a, b) in pairs {
+        let has = |of: &Coordinator, id| of.agent.seen(|seen| seen.workers.contains(id));
         let (at_ann, at_ben) = (has(&ann, &a), has(&ben, &b));
-        assert!(at_ann != at_ben, "{round}: {at_ann} {at_ben}");
-        let workers = [&ann, &ben].map(|of| of.agent.seen(|seen| seen.workers.len()));
-        assert_eq!(workers.iter().sum::<usize>(), round);
-        let (winner, loser) = match at_ann {
-            true => (("ann", &one, &a), ("ben", &two, &b)),
-            false => (("ben", &two, &b), ("ann", &one, &a)),
+        assert!(at_ann != at_ben, "{issue}: {at_ann} {at_ben}");
+        started[usize::from(at_ben)] += 1;
+        let states = [state(&one, &a).await, state(&two, &b).await];
+        let (running, cancelled) = (AssignmentState::Running, AssignmentState::Cancelled);
+        let expected = match at_ann {
+            true => [running, cancelled],
+            false => [cancelled, running],
         };
-        let mut expected = vec![(winner.0.to_owned(), "briefing")];
-        let id = winner.2.as_ref().unwrap();
-        assert_eq!(state(winner.1, id).await, AssignmentState::Running);
-        if let Some(id) = loser.2 {
-            assert_eq!(state(loser.1, id).await, AssignmentState::Cancelled);
-            expected.push((loser.0.to_owned(), "withdrawn"));
-        }
-        expected.sort();
+        assert_eq!(states, expected, "{issue}");
         let mut marks = town.marks(issue);
         marks.sort();
-        assert_eq!(marks, expected, "{round}");
+        let (winner, loser) = match at_ann {
+            true => ("ann", "ben"),
+            false => ("ben", "ann"),
+        };
+        let mut expected = [
+            (winner.to_owned(), "briefing"),
+            (loser.to_owned(), "withdrawn"),
+        ];
+        expected.sort();
+        assert_eq!(marks, expected, "{issue}");
     }
+    let workers = [&ann, &ben].map(|of| of.agent.seen(|seen| seen.workers.len()));
+    assert_eq!(workers, started, "no other worker was started");
     town.is_in_order();
-}
-
-/// `None` when somebody else's claim was there already.
-async fn try_assign(engine: &Engine, issue: u64) -> Option<AssignmentId> {
-    let committed = engine.assign(wanted(issue)).await.unwrap();
-    if let Some(refusal) = committed.refusal {
-        assert_eq!(refusal.rule, Rule::Claimed);
-        return None;
-    }
-    let mut assignments = committed.board.assignments.values();
-    let it = assignments.find(|it| it.issue.number == issue);
-    Some(it.unwrap().id.clone())
 }
 
 /// While a claim waits for a rate limit, others may do the work and close the issue.

@@ -138,6 +138,7 @@ impl Coordinator {
         let setup = Setup {
             policy: policy(&self.gates),
             home: self.home.clone(),
+            folder: self.home.clone(),
             store,
             repos: repos.into(),
             repo_paths: paths.collect(),

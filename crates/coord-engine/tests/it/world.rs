@@ -9,7 +9,7 @@ use std::time::Duration;
 use coord_core::assignment::{Assignment, FileScope, FreshnessRule, Goal, Waivers};
 use coord_core::command::WhenBlocked;
 use coord_core::effect::CommentEvent;
-use coord_core::ids::{AssignmentId, EffectKey};
+use coord_core::ids::{AssignmentId, EffectKey, MachineName};
 use coord_core::issue::{Issue, IssueState};
 use coord_core::key::EffectKind;
 use coord_core::policy::{ConcurrencyPolicy, Gate, MachinePolicy, RepoPolicy};
@@ -34,6 +34,8 @@ pub(crate) struct World {
     folder: TempDir,
     pub(crate) fixture: RepoFixture,
     pub(crate) agent: ScriptedAgent,
+    /// The agent of the machine `m2`, in worlds that have one.
+    pub(crate) second: Option<ScriptedAgent>,
     pub(crate) store: Store,
     pub(crate) forge: LocalForge,
     /// Build and test commands of the engines that are made from here on.
@@ -41,6 +43,8 @@ pub(crate) struct World {
     pub(crate) test_limit: Duration,
     pub(crate) test_env: Vec<(String, String)>,
     pub(crate) request_timeout: Duration,
+    /// Of the engines that are made from here on.
+    pub(crate) policy: Policy,
 }
 
 impl World {
@@ -71,12 +75,14 @@ impl World {
             folder,
             fixture,
             agent: ScriptedAgent::start(),
+            second: None,
             store,
             forge,
             commands: vec!["true".to_owned()],
             test_limit: Duration::from_secs(60),
             test_env: vec![("PATH".to_owned(), std::env::var("PATH").unwrap())],
             request_timeout: Duration::from_secs(20),
+            policy: policy(),
         }
     }
 
@@ -94,26 +100,43 @@ impl World {
             commands: self.commands.clone(),
             test_limit: self.test_limit,
         };
-        let at = ("m1".into(), "api".into());
+        let second = self
+            .second
+            .iter()
+            .map(|agent| ("m2".into(), self.client(agent)));
+        let agents: BTreeMap<MachineName, AgentClient> = [("m1".into(), self.client(&self.agent))]
+            .into_iter()
+            .chain(second)
+            .collect();
+        let place = |name: &MachineName| ((name.clone(), "api".into()), "/srv/api".to_owned());
         let setup = Setup {
-            policy: policy(),
+            policy: self.policy.clone(),
             home: self.folder.path().to_owned(),
+            folder: self.folder.path().to_owned(),
             store,
             repos: BTreeMap::from([("api".into(), context)]),
-            repo_paths: BTreeMap::from([(at, "/srv/api".to_owned())]),
-            agents: Agents::new(BTreeMap::from([("m1".into(), self.client())])),
+            repo_paths: agents.keys().map(place).collect(),
+            agents: Agents::new(agents),
             test_env: self.test_env.clone(),
         };
         Engine::new(setup).unwrap()
     }
 
-    fn client(&self) -> AgentClient {
+    /// Adds the machine `m2`.
+    pub(crate) fn with_second_machine(mut self) -> Self {
+        let machine = self.policy.machines[&"m1".into()].clone();
+        self.policy.machines.insert("m2".into(), machine);
+        self.second = Some(ScriptedAgent::start());
+        self
+    }
+
+    fn client(&self, agent: &ScriptedAgent) -> AgentClient {
         let timeouts = Timeouts {
             connect: Duration::from_secs(5),
             request: self.request_timeout,
             idle: PATIENCE,
         };
-        AgentClient::new(&self.agent.url(), None, timeouts).unwrap()
+        AgentClient::new(&agent.url(), None, timeouts).unwrap()
     }
 
     pub(crate) async fn issue(&self, title: &str) -> Issue {

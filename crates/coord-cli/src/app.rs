@@ -81,10 +81,12 @@ impl App {
 
     /// Everything that a command which works on the board needs.
     pub(crate) async fn bench(&self) -> Result<Bench, Failure> {
-        let (_, config) = self.config()?;
+        let (located, config) = self.config()?;
         let home = Self::home()?;
         let store = Self::store().await?;
-        let engine = engine(&config, home, store)?;
+        let folder = located.path.parent().unwrap_or(Path::new(""));
+        let folder = std::path::absolute(folder.join(".")).map_err(io(folder))?;
+        let engine = engine(&config, home, folder, store)?;
         Ok(Bench { config, engine })
     }
 
@@ -122,8 +124,13 @@ pub(crate) fn user_home() -> Option<PathBuf> {
 /// How long GitHub may take for one answer.
 const GITHUB_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// An engine for `config` on the board in `store`.
-pub(crate) fn engine(config: &Config, home: PathBuf, store: Store) -> Result<Engine, Failure> {
+/// An engine for `config`, which stands in `folder`, on the board in `store`.
+pub(crate) fn engine(
+    config: &Config,
+    home: PathBuf,
+    folder: PathBuf,
+    store: Store,
+) -> Result<Engine, Failure> {
     let repos = repos(config, &store)?;
     let agents = agents(config, &home)?;
     let repo_paths = repo_paths(config);
@@ -132,6 +139,7 @@ pub(crate) fn engine(config: &Config, home: PathBuf, store: Store) -> Result<Eng
     Ok(Engine::new(Setup {
         policy,
         home,
+        folder,
         store,
         repos,
         repo_paths,

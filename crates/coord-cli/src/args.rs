@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agent, assign, completions, config, history, issue, log, merge, resume, status, stop, sync,
-    test, up, wait, watch, why,
+    agent, assign, completions, config, done, history, issue, log, merge, resume, resume_stuck,
+    retry, session, status, stop, sync, test, up, usage, wait, watch, why,
 };
 use crate::demo;
 use crate::printer::Printer;
@@ -64,10 +64,20 @@ pub(crate) enum Command {
     Merge(merge::MergeArgs),
     /// Go on after a crash: ask the agents, finish what was begun
     Resume(resume::ResumeArgs),
+    /// Answer a worker: while it runs, in its session, or through a new one
+    ResumeStuck(resume_stuck::ResumeStuckArgs),
+    /// Go on with what came to nothing: on another machine, on the same branch, one model up
+    Retry(retry::RetryArgs),
+    /// Close the session: run its hooks and the housekeeping, show what it came to
+    Done(done::DoneArgs),
+    /// Show what the last session came to
+    Session(session::SessionArgs),
     /// Show what happened, and when
     History(history::HistoryArgs),
     /// Say what an issue waits for, or why it was refused
     Why(why::WhyArgs),
+    /// Show what the work has cost
+    Usage(usage::UsageArgs),
     /// Open, list, show and close issues
     Issue(issue::IssueArgs),
     /// Read what is on GitHub into the mirror that other commands show

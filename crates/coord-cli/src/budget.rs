@@ -1,5 +1,7 @@
 //! What is left of the rate limits of GitHub, as it was said last. Nobody is asked.
 
+use std::collections::BTreeMap;
+
 use coord_core::ids::Timestamp;
 use coord_store::{RateLimit, Store, StoreError};
 use serde_json::{Value, json};
@@ -15,9 +17,13 @@ const MAIN: &str = "core";
 pub(crate) struct Budget(Vec<(String, RateLimit)>);
 
 impl Budget {
-    /// As it stands in the store.
-    pub(crate) async fn read(store: &Store) -> Result<Self, StoreError> {
-        store.rate_limits().await.map(Self)
+    /// As it stands in the store, of whoever asked each GitHub last. Of tokens that were used
+    /// before only what is parked is worth a word.
+    pub(crate) async fn read(store: &Store, now: Timestamp) -> Result<Self, StoreError> {
+        store
+            .rate_limits()
+            .await
+            .map(|limits| Self(current(limits, now)))
     }
 
     /// For programs.
@@ -56,6 +62,26 @@ impl Budget {
             false => format!("GitHub ({})", plain(scope)),
         }
     }
+}
+
+fn current(limits: Vec<(String, RateLimit)>, now: Timestamp) -> Vec<(String, RateLimit)> {
+    let mut last: BTreeMap<String, (Timestamp, String)> = BTreeMap::new();
+    for (scope, limit) in &limits {
+        let seen = (limit.seen_at, scope.clone());
+        let known = last.entry(address(scope).to_owned()).or_default();
+        *known = std::mem::take(known).max(seen);
+    }
+    let is_last = |scope: &str| last.get(address(scope)).is_some_and(|(_, it)| it == scope);
+    let is_parked = |limit: &RateLimit| limit.parked_until.is_some_and(|until| until > now);
+    limits
+        .into_iter()
+        .filter(|(scope, limit)| is_last(scope) || is_parked(limit))
+        .collect()
+}
+
+/// A scope begins with the address of the API; who asks comes after it.
+fn address(scope: &str) -> &str {
+    scope.split_once(' ').map_or(scope, |(address, _)| address)
 }
 
 fn left(limit: &RateLimit, now: Timestamp) -> String {
@@ -107,6 +133,41 @@ mod tests {
         assert!(
             text.starts_with("12 of 5,000 requests left until "),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn tokens_of_yesterday_are_not_shown() {
+        let at = Timestamp::from_millis;
+        let entry = |scope: &str, seen: i64, parked_until: Option<i64>| {
+            let limit = RateLimit {
+                resource: MAIN.to_owned(),
+                limit: 5000,
+                remaining: 12,
+                resets_at: at(2000),
+                parked_until: parked_until.map(at),
+                seen_at: at(seen),
+            };
+            (scope.to_owned(), limit)
+        };
+        let limits = vec![
+            entry("https://one token 1", 10, None),
+            entry("https://one token 2", 20, None),
+            entry("https://one token 3", 5, Some(1001)),
+            entry("https://one token 4", 6, Some(999)),
+            entry("https://two app 1 installation 2", 1, None),
+        ];
+        let scopes: Vec<String> = current(limits, at(1000))
+            .into_iter()
+            .map(|(scope, _)| scope)
+            .collect();
+        assert_eq!(
+            scopes,
+            [
+                "https://one token 2",
+                "https://one token 3",
+                "https://two app 1 installation 2"
+            ]
         );
     }
 }

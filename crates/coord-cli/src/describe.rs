@@ -8,6 +8,7 @@ use coord_core::assignment::{
 };
 use coord_core::effect::{ForeignClaim, Outcome};
 use coord_core::failure::FailureClass;
+use coord_core::session::Period;
 use coord_core::why::{WaitsFor, Why};
 
 use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint, plain};
@@ -51,6 +52,15 @@ pub(crate) fn event(event: &BoardEvent) -> String {
         }
         BoardEvent::WorkerStuck { id, question } => {
             format!("{id} is {}: {}", paint(WARN, "stuck"), plain(question))
+        }
+        BoardEvent::WorkerGuided { id, guidance } => {
+            format!("{id} is told: {}", plain(guidance))
+        }
+        BoardEvent::GuidanceUnheard { id, error } => {
+            format!("{id} {}: {}", paint(WARN, "was not told"), plain(error))
+        }
+        BoardEvent::AssignmentSuperseded { id, by, cause } => {
+            format!("{id} is taken over by {by}: {}", cause.as_str())
         }
         BoardEvent::RateLimited { machine, resets_at } => {
             format!(
@@ -99,6 +109,27 @@ pub(crate) fn event(event: &BoardEvent) -> String {
             _ => format!("effect {key} settled"),
         },
         BoardEvent::AssignmentArchived { id } => format!("{id} archived"),
+        BoardEvent::RoundCompleted { period } => {
+            format!("{}{}", paint(STRONG, "round complete"), to_run(period))
+        }
+        BoardEvent::SessionClosed { period } => {
+            format!("{}{}", paint(STRONG, "session closed"), to_run(period))
+        }
+        BoardEvent::StepEnded { what, result, .. } => {
+            let (what, note) = (plain(&what.to_string()), plain(&result.note));
+            match result.ok {
+                true => format!("{what}: {note}"),
+                false => format!("{what} {}: {note}", paint(BAD, "failed")),
+            }
+        }
+    }
+}
+
+fn to_run(period: &Period) -> String {
+    let steps: Vec<String> = period.steps.iter().map(ToString::to_string).collect();
+    match steps.is_empty() {
+        true => String::new(),
+        false => format!("; to run: {}", plain(&steps.join(", "))),
     }
 }
 
@@ -167,6 +198,13 @@ pub(crate) fn verdict(verdict: &TestVerdict) -> String {
 
 /// Where an assignment stands, in one line.
 pub(crate) fn standing(assignment: &Assignment) -> String {
+    match &assignment.superseded_by {
+        Some(by) => format!("taken over by {by}; {}", own_standing(assignment)),
+        None => own_standing(assignment),
+    }
+}
+
+fn own_standing(assignment: &Assignment) -> String {
     if let Some(entry) = &assignment.merge {
         return match &entry.state {
             MergeState::Queued => "queued for merging".to_owned(),
@@ -188,7 +226,13 @@ pub(crate) fn standing(assignment: &Assignment) -> String {
     }
     match (&assignment.verdict, &assignment.end) {
         (Some(result), _) if result.result == TestResult::Failed => verdict(result),
-        (_, Some(end)) => ended(end),
+        (_, Some(end)) => match &end.stuck {
+            Some(question) => {
+                let asks = paint(WARN, "it asks");
+                format!("{}; {asks}: {}", ended(end), plain(question))
+            }
+            None => ended(end),
+        },
         (_, None) => assignment.state.as_str().to_owned(),
     }
 }

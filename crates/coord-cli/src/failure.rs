@@ -7,12 +7,14 @@ use coord_agent::AgentError;
 use coord_config::ConfigError;
 use coord_core::Refusal;
 use coord_engine::EngineError;
+use coord_forge::ForgeError;
 use coord_github::GithubError;
 use coord_protocol::ClientError;
 use coord_store::StoreError;
 
 use crate::exit;
 use crate::printer::{BAD, FAINT, paint, plain};
+use crate::time::clock;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -119,10 +121,24 @@ impl From<EngineError> for Failure {
             | EngineError::Git { .. }
             | EngineError::Home { .. } => exit::FAILED,
         };
+        let hint = error.hint().or_else(|| when_again(&error));
         Self {
             code,
-            ..Self::of(&error, error.hint())
+            ..Self::of(&error, hint)
         }
+    }
+}
+
+/// The forge has said when.
+fn when_again(error: &EngineError) -> Option<String> {
+    match error {
+        EngineError::Forge {
+            source: ForgeError::Transient {
+                retry_at: Some(at), ..
+            },
+            ..
+        } => Some(format!("it is asked again from {} on", clock(*at))),
+        _ => None,
     }
 }
 
@@ -195,6 +211,7 @@ impl From<Refusal> for Failure {
             | Rule::FileOverlap
             | Rule::Slots
             | Rule::Budget
+            | Rule::NotYet
             | Rule::State
             | Rule::Gate => exit::FAILED,
         };

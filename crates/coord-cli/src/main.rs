@@ -11,6 +11,7 @@ mod failure;
 mod log_line;
 mod mirror;
 mod narrator;
+mod postponed;
 mod printer;
 mod time;
 

@@ -29,11 +29,7 @@ pub(crate) async fn refresh_issue(
     number: u64,
 ) -> Result<(), EngineError> {
     let forge = engine.forge(repo)?;
-    let issue = forge.issue(number).await.map_err(failed(repo))?;
-    let issue = issue.ok_or_else(|| EngineError::UnknownIssue {
-        repo: repo.clone(),
-        number,
-    })?;
+    let issue = engine.issue(repo, number).await?;
     let comments = forge.comments(number, None).await.map_err(failed(repo))?;
     let comments = comments.into_iter().map(|it| (number, kept(it)));
     mirror.put_comments(comments.collect()).await?;

@@ -9,6 +9,7 @@ use coord_engine::{Carried, Progress};
 use coord_protocol::{AgentEvent, AgentEventKind};
 
 use crate::describe::{event, is_detail};
+use crate::postponed;
 use crate::printer::{FAINT, Printer, paint, plain};
 
 /// Tells what happens while a command works: to stderr, for people.
@@ -43,10 +44,9 @@ impl<'a> Narrator<'a> {
             Progress::Recorded(recorded) if self.concerns(&recorded.event) => {
                 (recorded.at, event(&recorded.event))
             }
-            Progress::Carried(Carried::Postponed { key, error, .. }) => (
-                coord_engine::now(),
-                format!("{key} will be tried again: {}", plain(error)),
-            ),
+            Progress::Carried(Carried::Postponed { key, until, error }) => {
+                (coord_engine::now(), postponed::sentence(key, *until, error))
+            }
             Progress::Worker(agent_event) => {
                 let Some(text) = self.status(agent_event) else {
                     return;

@@ -1,4 +1,5 @@
-//! Instants and durations as people read them: in the time zone of the machine.
+//! Instants and durations as people read them: in the time zone of the machine, where nothing says
+//! otherwise.
 
 use coord_core::ids::Timestamp;
 use jiff::civil::DateTime;
@@ -16,9 +17,15 @@ pub(crate) fn clock(at: Timestamp) -> String {
 }
 
 fn zoned(at: Timestamp) -> Zoned {
-    jiff::Timestamp::from_millisecond(at.as_millis())
-        .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
-        .to_zoned(TimeZone::system())
+    instant(at).to_zoned(TimeZone::system())
+}
+
+fn utc(at: Timestamp) -> Zoned {
+    instant(at).to_zoned(TimeZone::UTC)
+}
+
+fn instant(at: Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }
 
 /// `0.4s`, `12s`, `3m 5s`, `2h 7m`, `3d 4h`; negative spans read as zero.
@@ -34,11 +41,36 @@ pub(crate) fn span(from: Timestamp, to: Timestamp) -> String {
     }
 }
 
+/// `2026-11-23` for days since the epoch, which are UTC as those of the budgets are.
+pub(crate) fn day(day: i64) -> String {
+    utc(Timestamp::from_millis(day.saturating_mul(86_400_000)))
+        .strftime("%Y-%m-%d")
+        .to_string()
+}
+
+/// `2026-11-23 01:14 UTC`.
+pub(crate) fn minute_utc(at: Timestamp) -> String {
+    utc(at).strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
 /// Reads `2026-11-23`, `2026-11-23T01:14:33`, or a span back from now such as `2h` or `7 days`.
 pub(crate) fn parse(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    back(text, now).or_else(|| absolute(text)).ok_or_else(|| {
-        format!("`{text}` is neither a date such as 2026-11-23T08:00 nor a span such as 2h or 7d")
-    })
+    parse_in(text, now, TimeZone::system())
+}
+
+/// The same where dates are UTC.
+pub(crate) fn parse_utc(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    parse_in(text, now, TimeZone::UTC)
+}
+
+fn parse_in(text: &str, now: Timestamp, zone: TimeZone) -> Result<Timestamp, String> {
+    back(text, now)
+        .or_else(|| absolute(text, zone))
+        .ok_or_else(|| {
+            format!(
+                "`{text}` is neither a date such as 2026-11-23T08:00 nor a span such as 2h or 7d"
+            )
+        })
 }
 
 fn back(text: &str, now: Timestamp) -> Option<Timestamp> {
@@ -51,9 +83,9 @@ fn back(text: &str, now: Timestamp) -> Option<Timestamp> {
         .then(|| Timestamp::from_millis(now.as_millis().saturating_sub(millis)))
 }
 
-fn absolute(text: &str) -> Option<Timestamp> {
-    let local: DateTime = text.parse().ok()?;
-    let at = local.to_zoned(TimeZone::system()).ok()?.timestamp();
+fn absolute(text: &str, zone: TimeZone) -> Option<Timestamp> {
+    let civil: DateTime = text.parse().ok()?;
+    let at = civil.to_zoned(zone).ok()?.timestamp();
     Some(Timestamp::from_millis(at.as_millisecond()))
 }
 
@@ -71,6 +103,18 @@ mod tests {
             let at = parse(text, Timestamp::default()).unwrap();
             assert_eq!(date_time(at), text);
         }
+    }
+
+    #[test]
+    fn days_are_utc() {
+        let now = Timestamp::default();
+        let noon = parse_utc("2026-11-23T12:00", now).unwrap();
+        assert_eq!(
+            parse_utc(&day(noon.day()), now).unwrap().plus_secs(43_200),
+            noon
+        );
+        assert_eq!(day(0), "1970-01-01");
+        assert_eq!(minute_utc(noon), "2026-11-23 12:00 UTC");
     }
 
     #[test]

@@ -104,20 +104,24 @@ pub(crate) async fn run(app: &App, args: AssignArgs) -> Result<u8, Failure> {
     let Bench { config, engine } = app.bench().await?;
     let dry_run = args.dry_run;
     let input = args.input(config.pipeline.goal)?;
-    if dry_run {
-        return dry(app.printer, &engine, input).await;
-    }
-    let committed = engine.assign(input).await?;
-    let mut carried = deliver(&engine, &committed).await?;
-    if let Some(id) = claimed(&committed, &carried) {
-        // A claim that stands has queued the dispatch.
-        carried.extend(engine.carry_out_now(&[key::dispatch(id)]).await?);
-    }
+    let work = async {
+        match dry_run {
+            true => dry(app.printer, &engine, input).await,
+            false => assign(app.printer, &engine, input).await,
+        }
+    };
+    let done = app.interruptible(work).await;
     engine.close().await;
+    done
+}
+
+async fn assign(printer: Printer, engine: &Engine, input: AssignInput) -> Result<u8, Failure> {
+    let committed = engine.assign(input).await?;
+    let carried = hand_over(engine, &committed).await?;
     if let Some(refusal) = committed.refusal {
         return Err(refusal.into());
     }
-    show(app.printer, &committed, &carried)
+    show(printer, &committed, &carried)
 }
 
 impl AssignArgs {
@@ -160,7 +164,6 @@ impl AssignArgs {
 
 async fn dry(printer: Printer, engine: &Engine, input: AssignInput) -> Result<u8, Failure> {
     let decision = engine.assign_dry(input).await?;
-    engine.close().await;
     if let Some(refusal) = decision.refusal {
         return Err(refusal.into());
     }
@@ -196,6 +199,19 @@ pub(crate) async fn deliver(
     Ok(engine.carry_out_now(&queued).await?)
 }
 
+/// Carries out what has a new assignment start, as far as that is possible now.
+pub(crate) async fn hand_over(
+    engine: &Engine,
+    committed: &Committed,
+) -> Result<Vec<Carried>, Failure> {
+    let mut carried = deliver(engine, committed).await?;
+    if let Some(id) = claimed(committed, &carried) {
+        // A claim that stands has queued the dispatch.
+        carried.extend(engine.carry_out_now(&[key::dispatch(id)]).await?);
+    }
+    Ok(carried)
+}
+
 /// The new assignment, where its issue was claimed just now.
 fn claimed<'a>(committed: &'a Committed, carried: &[Carried]) -> Option<&'a AssignmentId> {
     let won = carried.iter().any(|carried| {
@@ -211,7 +227,8 @@ fn claimed<'a>(committed: &'a Committed, carried: &[Carried]) -> Option<&'a Assi
     new.filter(|_| won).map(|assignment| &assignment.id)
 }
 
-fn assigned(event: &BoardEvent) -> Option<&Assignment> {
+/// The assignment that an event puts on the board.
+pub(crate) fn assigned(event: &BoardEvent) -> Option<&Assignment> {
     match event {
         BoardEvent::AssignmentRequested { assignment }
         | BoardEvent::AssignmentWaits { assignment, .. } => Some(assignment),
@@ -219,7 +236,8 @@ fn assigned(event: &BoardEvent) -> Option<&Assignment> {
     }
 }
 
-fn headline(assignment: &Assignment) -> String {
+/// Where an assignment goes, in a few lines.
+pub(crate) fn headline(assignment: &Assignment) -> String {
     let model = assignment
         .model
         .as_deref()
@@ -246,7 +264,12 @@ enum Reached {
     Queued,
 }
 
-fn show(printer: Printer, committed: &Committed, carried: &[Carried]) -> Result<u8, Failure> {
+/// Says how far a new assignment came.
+pub(crate) fn show(
+    printer: Printer,
+    committed: &Committed,
+    carried: &[Carried],
+) -> Result<u8, Failure> {
     let Some(assignment) = committed.recorded.iter().find_map(|r| assigned(&r.event)) else {
         return Err(Failure::failed("nothing was assigned"));
     };
@@ -302,12 +325,14 @@ fn reached(
                 | Outcome::Claimed
                 | Outcome::ClaimReleased
                 | Outcome::CancelDelivered
+                | Outcome::Guided
                 | Outcome::CommentPosted
                 | Outcome::Tested { .. }
                 | Outcome::Merged { .. }
                 | Outcome::MergeConflict { .. }
                 | Outcome::MergeRefused { .. }
-                | Outcome::IssueClosed => {}
+                | Outcome::IssueClosed
+                | Outcome::StepEnded { .. } => {}
             },
             Carried::Postponed { key, error, .. } if starts(key) => {
                 reached = Reached::Postponed(error.clone());
@@ -341,7 +366,7 @@ fn failed(assignment: &Assignment, key: &EffectKey, error: &str) -> Failure {
             assignment.machine
         ),
     };
-    Failure::failed(plain(&why))
+    Failure::failed(plain(&why)).with_hint("put that right, then assign the issue again")
 }
 
 fn lost(assignment: &Assignment, to: Option<&ForeignClaim>) -> Failure {

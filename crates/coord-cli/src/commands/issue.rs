@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use coord_core::ids::RepoName;
 use coord_core::issue::{Issue, IssueState};
-use coord_engine::{Engine, EngineError, now};
-use coord_forge::NewIssue;
+use coord_engine::{Engine, now};
+use coord_forge::{ForgeError, NewIssue};
 use coord_store::ForgeRows;
 
 use crate::app::{App, Bench};
@@ -124,10 +124,23 @@ async fn open(
     new: NewIssue,
 ) -> Result<(), Failure> {
     let created = engine.forge(repo)?.create_issue(new).await;
-    let issue = created.map_err(mirror::failed(repo))?;
+    let issue = created.map_err(|error| not_opened(engine, repo, error))?;
     keep(engine, repo, &issue).await?;
     print::opened(printer, &issue);
     Ok(())
+}
+
+/// A repeated command opens another issue: whoever may have opened one is told to look first.
+fn not_opened(engine: &Engine, repo: &RepoName, error: ForgeError) -> Failure {
+    let is_unsure = matches!(&error, ForgeError::Transient { retry_at: None, .. });
+    let failure = Failure::from(mirror::failed(repo)(error));
+    if is_unsure && engine.mirror(repo).is_some() {
+        return failure.with_hint(format!(
+            "whether the issue was opened is not known: look with `coord issue list --repo {repo} \
+             --sync` before you open it again"
+        ));
+    }
+    failure
 }
 
 async fn list(
@@ -161,8 +174,7 @@ async fn show(
 ) -> Result<(), Failure> {
     let forge = engine.forge(repo)?;
     let Some(mirror) = engine.mirror(repo) else {
-        let issue = forge.issue(number).await.map_err(mirror::failed(repo))?;
-        let issue = issue.ok_or_else(|| unknown(repo, number))?;
+        let issue = engine.issue(repo, number).await?;
         let comments = forge.comments(number, None).await;
         let comments = comments.map_err(mirror::failed(repo))?;
         print::show(printer, &issue, &comments, None);
@@ -191,8 +203,7 @@ async fn close(
     comment: Option<&str>,
 ) -> Result<(), Failure> {
     let forge = engine.forge(repo)?;
-    let issue = forge.issue(number).await.map_err(mirror::failed(repo))?;
-    let mut issue = issue.ok_or_else(|| unknown(repo, number))?;
+    let mut issue = engine.issue(repo, number).await?;
     let closed = forge.close_issue(number, comment).await;
     closed.map_err(mirror::failed(repo))?;
     issue.state = IssueState::Closed;
@@ -207,13 +218,6 @@ async fn keep(engine: &Engine, repo: &RepoName, issue: &Issue) -> Result<(), Fai
         mirror.put_issue(issue.clone(), now()).await?;
     }
     Ok(())
-}
-
-fn unknown(repo: &RepoName, number: u64) -> EngineError {
-    EngineError::UnknownIssue {
-        repo: repo.clone(),
-        number,
-    }
 }
 
 fn text(body: Option<String>, file: Option<PathBuf>) -> Result<String, Failure> {

@@ -4,16 +4,21 @@ pub(crate) mod agent;
 pub(crate) mod assign;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod done;
 pub(crate) mod history;
 pub(crate) mod issue;
 pub(crate) mod log;
 pub(crate) mod merge;
 pub(crate) mod resume;
+pub(crate) mod resume_stuck;
+pub(crate) mod retry;
+pub(crate) mod session;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod sync;
 pub(crate) mod test;
 pub(crate) mod up;
+pub(crate) mod usage;
 pub(crate) mod wait;
 pub(crate) mod watch;
 pub(crate) mod why;
@@ -48,8 +53,13 @@ pub(crate) fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Test(args) => block_on(test::run(&app, args)),
         Command::Merge(args) => block_on(merge::run(&app, args)),
         Command::Resume(args) => block_on(resume::run(&app, args)),
+        Command::ResumeStuck(args) => block_on(resume_stuck::run(&app, args)),
+        Command::Retry(args) => block_on(retry::run(&app, args)),
+        Command::Done(args) => block_on(done::run(&app, args)),
+        Command::Session(args) => block_on(session::run(&app, args)),
         Command::History(args) => block_on(history::run(&app, args)),
         Command::Why(args) => block_on(why::run(&app, args)),
+        Command::Usage(args) => block_on(usage::run(&app, args)),
         Command::Issue(args) => block_on(issue::run(&app, args)),
         Command::Sync(args) => block_on(sync::run(&app, args)),
         Command::Agent(args) => {

@@ -18,6 +18,7 @@ use crate::commands::sync::Outcomes;
 use crate::describe::{self, count};
 use crate::exit;
 use crate::failure::Failure;
+use crate::postponed::Postponed;
 use crate::printer::{BAD, FAINT, GOOD, Printer, WARN, paint, plain};
 use crate::time::span;
 
@@ -76,6 +77,7 @@ struct Status<'e> {
     assignments: Vec<Assignment>,
     finished: Vec<Assignment>,
     mirrors: Vec<MirrorView>,
+    postponed: Postponed,
     budget: Budget,
     freshness: Option<Vec<RepoFreshness>>,
     now: Timestamp,
@@ -116,7 +118,8 @@ impl<'e> Status<'e> {
             assignments,
             finished,
             mirrors: MirrorView::all(engine).await?,
-            budget: Budget::read(engine.store()).await?,
+            postponed: Postponed::read(engine.store()).await?,
+            budget: Budget::read(engine.store(), now()).await?,
             freshness,
             now: now(),
         })
@@ -171,7 +174,7 @@ impl<'e> Status<'e> {
         let mirrors: Vec<Value> = self.mirrors.iter().map(MirrorView::json).collect();
         let mut value = json!({"machines": machines, "assignments": assignments, "queue": queue,
             "blocked": blocked, "finished": self.finished, "mirrors": mirrors,
-            "rate_limits": self.budget.json()});
+            "postponed": self.postponed.json(), "rate_limits": self.budget.json()});
         if let (Some(freshness), Some(object)) = (&self.freshness, value.as_object_mut()) {
             object.insert("freshness".to_owned(), freshness::json(freshness));
         }
@@ -244,6 +247,10 @@ impl<'e> Status<'e> {
                 ));
             }
         }
+        if !self.postponed.is_empty() {
+            printer.line("\npostponed");
+            self.postponed.print(printer, "  ");
+        }
         for (repo, by) in self.blocked() {
             let by: Vec<&str> = by.iter().map(RepoName::as_str).collect();
             printer.line(paint(
@@ -252,7 +259,7 @@ impl<'e> Status<'e> {
             ));
         }
         if !self.finished.is_empty() {
-            printer.line("\nlately merged");
+            printer.line("\nlately finished");
             for done in &self.finished {
                 let title = plain(&done.title);
                 printer.line(format_args!(
@@ -332,11 +339,14 @@ impl<'e> Status<'e> {
             .iter()
             .find_map(|view| view.active(&assignment.id));
         let Some(row) = live.filter(|_| assignment.state == AssignmentState::Running) else {
-            return match assignment.state.is_active() {
-                true => String::new(),
+            return match assignment.is_at_work() {
+                true => goes_on_with(assignment),
                 false => describe::standing(assignment),
             };
         };
+        if assignment.superseded_by.is_some() {
+            return describe::standing(assignment);
+        }
         let mut parts = vec![count(row.turns, "turn"), format!("${:.2}", row.cost_so_far)];
         parts.extend(row.last_tool.clone());
         parts.extend(row.progress.updates.last().cloned());
@@ -352,6 +362,11 @@ impl<'e> Status<'e> {
         }
         text
     }
+}
+
+fn goes_on_with(assignment: &Assignment) -> String {
+    let before = assignment.follows.as_ref();
+    before.map_or_else(String::new, |id| format!("goes on with {id}"))
 }
 
 impl MirrorView {

@@ -33,7 +33,7 @@ async fn sync(app: &App, engine: &Engine, only: Option<&RepoName>) -> Result<u8,
     let printer = app.printer;
     note_local(engine, only, printer);
     let outcomes = Outcomes::gather(engine, only).await;
-    let budget = Budget::read(engine.store()).await?;
+    let budget = Budget::read(engine.store(), now()).await?;
     if printer.is_json() {
         printer.json(&json!({"repos": outcomes.json(), "rate_limits": budget.json()}));
     } else {

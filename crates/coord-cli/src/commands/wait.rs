@@ -72,7 +72,7 @@ pub(crate) async fn report(
 ) -> Result<u8, Failure> {
     let mut ended = Vec::new();
     for id in ids {
-        ended.extend(engine.store().assignment(id).await?);
+        ended.extend(last_attempt(engine, id).await?);
     }
     if printer.is_json() {
         printer.json(&json!({"assignments": ended}));
@@ -89,6 +89,18 @@ pub(crate) async fn report(
     Ok(if good { exit::OK } else { exit::FAILED })
 }
 
+/// The assignment, or the one that went on with it last.
+async fn last_attempt(engine: &Engine, id: &AssignmentId) -> Result<Option<Assignment>, Failure> {
+    let mut last = engine.store().assignment(id).await?;
+    while let Some(by) = last.as_ref().and_then(|it| it.superseded_by.clone()) {
+        match engine.store().assignment(&by).await? {
+            Some(next) => last = Some(next),
+            None => break,
+        }
+    }
+    Ok(last)
+}
+
 /// Whether nothing went wrong as far as it went.
 pub(crate) fn went_well(assignment: &Assignment) -> bool {
     let red = assignment
@@ -101,7 +113,8 @@ pub(crate) fn went_well(assignment: &Assignment) -> bool {
             MergeState::Conflict { .. } | MergeState::Refused { .. }
         )
     });
-    assignment.state == AssignmentState::Done && !red && !unmerged
+    let asks = assignment.question().is_some();
+    assignment.state == AssignmentState::Done && !red && !unmerged && !asks
 }
 
 fn sentence(assignment: &Assignment) -> String {

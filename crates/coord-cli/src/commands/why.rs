@@ -1,8 +1,11 @@
 //! `coord why`: what an issue waits for, in one sentence, and what was refused lately.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
 use clap::Args;
 use coord_core::event::BoardEvent;
-use coord_core::ids::{IssueRef, RepoName};
+use coord_core::ids::{EffectKey, IssueRef, RepoName};
 use coord_core::stage::Stage;
 use coord_core::why;
 use coord_engine::{Engine, now};
@@ -13,6 +16,7 @@ use crate::app::{App, Bench};
 use crate::describe;
 use crate::exit;
 use crate::failure::Failure;
+use crate::postponed::Postponed;
 use crate::printer::plain;
 
 #[derive(Debug, Args)]
@@ -36,15 +40,24 @@ pub(crate) async fn run(app: &App, args: WhyArgs) -> Result<u8, Failure> {
     let filter = FinishedFilter {
         repo: Some(issue.repo.clone()),
         issue: Some(issue.number),
-        limit: Some(1),
         ..FinishedFilter::default()
     };
-    let finished = engine.store().finished(filter).await?;
+    let mut finished = engine.store().finished(filter).await?;
+    // Those of one issue leave the board together, whatever became of each.
+    finished.sort_by_key(|it| Reverse((it.claims_issue(), it.requested_at)));
+    finished.truncate(1);
+    let open: BTreeSet<&EffectKey> = why
+        .assignment
+        .iter()
+        .flat_map(|id| board.open_effects_of(id))
+        .collect();
+    let postponed = Postponed::read(engine.store()).await?;
+    let postponed = postponed.only(|key| open.contains(key));
     engine.close().await;
     if app.printer.is_json() {
         app.printer
             .json(&json!({"issue": issue, "why": why, "finished": finished,
-            "events": events}));
+            "postponed": postponed.json(), "events": events}));
         return Ok(exit::OK);
     }
     match finished.first().filter(|_| why.stage == Stage::New) {
@@ -55,6 +68,7 @@ pub(crate) async fn run(app: &App, args: WhyArgs) -> Result<u8, Failure> {
             .printer
             .line(format_args!("{issue}: {}", plain(&why.sentence))),
     }
+    postponed.print(app.printer, "");
     app.printer.hint(describe::next_step(&why));
     for recorded in events
         .iter()

@@ -52,7 +52,12 @@ pub(crate) async fn run(app: &App, args: DemoArgs) -> Result<u8, Failure> {
     let place = Place::open(args.dir.as_deref())?;
     let printer = app.printer;
     let project = Project::open(place.path(), args.claude, delay(&args)).await?;
-    let engine = app::engine(&project.config, project.home.clone(), project.store.clone())?;
+    let engine = app::engine(
+        &project.config,
+        project.home.clone(),
+        project.home.clone(),
+        project.store.clone(),
+    )?;
     project::open_issues(engine.forge(&project::repo())?, !args.claude).await?;
     if args.prepare {
         engine.close().await;

@@ -2,7 +2,7 @@
 //! `simulate` block says. No model is asked, and it says so.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write};
+use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::thread::sleep;
@@ -19,6 +19,8 @@ pub(crate) struct Options {
     delay: Duration,
     trace: Option<PathBuf>,
     session: String,
+    /// Messages come as lines of JSON, as they do with `--input-format stream-json`.
+    is_steerable: bool,
 }
 
 impl Options {
@@ -34,7 +36,12 @@ impl Options {
                     options.delay = Duration::from_millis(millis);
                 }
                 "--trace" => options.trace = args.next().map(PathBuf::from),
-                "--session-id" => options.session = args.next().unwrap_or(options.session),
+                "--input-format" => {
+                    options.is_steerable = args.next().as_deref() == Some("stream-json");
+                }
+                "--session-id" | "--resume" => {
+                    options.session = args.next().unwrap_or(options.session);
+                }
                 _ => {}
             }
         }
@@ -58,8 +65,12 @@ enum Step {
     },
     /// Run a shell command; the worker fails when it does.
     Run(String),
+    /// Wait for a message and write it to a file.
+    Hear { path: String },
     /// Commit everything.
     Commit(String),
+    /// Tell at the end that the work has cost so much, in US dollars.
+    Cost(f64),
 }
 
 /// Runs the worker to its end.
@@ -68,6 +79,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> ExitCode {
     let mut worker = Simulation {
         options,
         turn: 0,
+        cost_usd: 0.0,
         out: io::stdout(),
     };
     match worker.work() {
@@ -83,13 +95,16 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> ExitCode {
 struct Simulation {
     options: Options,
     turn: u32,
+    cost_usd: f64,
     out: io::Stdout,
 }
 
 impl Simulation {
     fn work(&mut self) -> io::Result<()> {
-        let mut prompt = String::new();
-        io::stdin().read_to_string(&mut prompt)?;
+        let prompt = match self.options.is_steerable {
+            true => message()?.unwrap_or_default(),
+            false => io::read_to_string(io::stdin())?,
+        };
         self.trace("start")?;
         let cwd = std::env::current_dir()?;
         self.emit(
@@ -134,11 +149,20 @@ impl Simulation {
                     Ok(format!("The file {path} has been updated."))
                 })
             }
+            Step::Hear { path } => {
+                let said = message()?.ok_or(io::ErrorKind::UnexpectedEof)?;
+                fs::write(inside(&path)?, said + "\n")?;
+                self.say(&format!("STATUS: heard it, see {path}"))
+            }
             Step::Run(command) => self.shell(&command, &[]),
             Step::Commit(message) => self.shell(
                 "git add --all && git commit --quiet --message \"$0\"",
                 &[&message],
             ),
+            Step::Cost(usd) => {
+                self.cost_usd += usd;
+                Ok(())
+            }
         }
     }
 
@@ -206,7 +230,7 @@ impl Simulation {
         self.emit(
             &json!({"type": "result", "subtype": subtype, "is_error": is_error,
             "num_turns": self.turn, "result": text, "session_id": self.options.session,
-            "total_cost_usd": 0.0, "terminal_reason": "completed", "permission_denials": []}),
+            "total_cost_usd": self.cost_usd, "terminal_reason": "completed", "permission_denials": []}),
         )
     }
 
@@ -242,6 +266,17 @@ fn inside(path: &str) -> io::Result<PathBuf> {
             "`{path}` leads out of the worktree"
         )))
     }
+}
+
+/// The next message from stdin; `None` when none can come any more.
+fn message() -> io::Result<Option<String>> {
+    let mut line = String::new();
+    if io::stdin().read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    let message: Value = serde_json::from_str(&line)?;
+    let text = message["message"]["content"].as_str();
+    Ok(Some(text.unwrap_or_default().to_owned()))
 }
 
 /// The steps between the line "```simulate" and the next "```".

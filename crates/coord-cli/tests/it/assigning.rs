@@ -240,6 +240,9 @@ fn work_upstream_is_refused_or_ignored() {
     ID  ISSUE  TITLE  MACHINE  STATE  FOR  NOW
     [id]  lib#1  Upstream  laptop  requested  [span]
 
+    postponed
+      dispatch:[id] will be tried again from [time] on: cannot reach the agent at http://127.0.0.1:[port]: Connection refused (os error 111)
+
     shop is blocked by work in lib
     ");
     bench.run(&[&args[..], &["--ignore-deps"]].concat()).ok();
@@ -282,7 +285,10 @@ fn an_agent_that_is_away_gets_it_later() {
     → kept (assignment [id]), not dispatched yet: cannot reach the agent at http://127.0.0.1:[port]: Connection refused (os error 111)
     ");
     insta::assert_snapshot!(bench.redact(&kept.err), @"it goes out as soon as `coord up`, `coord wait` or `coord resume` reaches the agent");
-    insta::assert_snapshot!(bench.says(&["why", "1"]), @"shop#1: the agent on laptop cannot be reached; whether it has the assignment is unknown");
+    insta::assert_snapshot!(bench.says(&["why", "1"]), @r"
+    shop#1: the agent on laptop cannot be reached; whether it has the assignment is unknown
+    dispatch:[id] will be tried again from [time] on: cannot reach the agent at http://127.0.0.1:[port]: Connection refused (os error 111)
+    ");
     insta::assert_snapshot!(bench.says(&["resume", "--no-wait"]), @"1 unfinished assignment; `coord up` or `coord resume` goes on with them");
 
     bench.start_agent();

@@ -81,6 +81,8 @@ fn the_resolved_values_of_a_small_configuration() {
     housekeeping:
       warm_worktrees: 2
       keep_finished_days: 30
+      pull: false
+      commands: []
     coordinator_only_files: []
     github_api_url: https://api.github.com
     github_app: null

@@ -1,10 +1,12 @@
 //! Repositories on GitHub: what is asked there, what is read from the mirror, and whose word
 //! counts. GitHub is a server of the test that refuses what the real one would refuse.
 
-use coord_test_support::github::{FakeGithub, Fault, RepoHandle};
+use coord_test_support::github::{FakeGithub, Fault, RepoHandle, When};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Special, TOKEN, commit, write};
+use crate::program::until;
 
 /// Made for tests; it opens nothing.
 const APP_KEY: &str = include_str!("../../../coord-github/tests/it/app-key.pem");
@@ -337,6 +339,11 @@ fn who_may_not_is_told_what_is_missing() {
     error: the forge of `hub` failed: the repository acme/hub: Resource not accessible by personal access token
     hint: the token of GITHUB_TOKEN needs the permission `issues=read; pull_requests=read`
     ");
+    let asked = ["assign", "laptop", "hub", "1"];
+    insta::assert_snapshot!(desk.as_other(&[("GITHUB_TOKEN", "ghp_weak")], &asked), @r"
+    error: the forge of `hub` failed: repository acme/hub does not exist, or is hidden from this account
+    hint: the token of GITHUB_TOKEN lacks the scope `repo`: private repositories look as if they did not exist
+    ");
     // What needs nobody there goes on.
     let mut list = desk.bench.command(&["issue", "list", "--repo", "shop"]);
     desk.bench
@@ -396,7 +403,10 @@ fn what_github_puts_off_is_shown_as_parked() {
         retry_after_secs: 600,
     });
     let refused = desk.bench.run(&["sync", "--repo", "hub"]).code(1);
-    insta::assert_snapshot!(refused.last(), @"error: the forge of `hub` failed: the repository acme/hub: the secondary rate limit of 127.0.0.1 is used up");
+    insta::assert_snapshot!(desk.bench.redact(&refused.err), @r"
+    error: the forge of `hub` failed: the repository acme/hub: the secondary rate limit of 127.0.0.1 is used up
+    hint: it is asked again from [time] on
+    ");
     let said = status(&desk.bench, &[]);
     let parked = said.lines().last().unwrap();
     insta::assert_snapshot!(parked, @"GitHub: the secondary limit is used up; nothing is asked before [time]");
@@ -409,6 +419,52 @@ fn what_github_puts_off_is_shown_as_parked() {
     desk.github.clear_requests();
     desk.bench.run(&["sync", "--repo", "hub"]).code(1);
     assert_eq!(desk.asked(), Vec::<String>::new());
+}
+
+#[test]
+fn trouble_of_github_is_told_with_the_next_step() {
+    let desk = Desk::new();
+    let away = |times: usize, method: &str| {
+        for _ in 0..times {
+            let when = When::request(method, "/issues");
+            desk.github.schedule(Fault::Status(502), when);
+        }
+    };
+    away(3, "GET");
+    insta::assert_snapshot!(desk.bench.complains(1, &["issue", "show", "1", "--sync", "--repo", "hub"]), @r"
+    error: the forge of `hub` failed: issue acme/hub#1: 127.0.0.1 answers 502 Bad Gateway
+    hint: this passes by itself as a rule: try again in a moment
+    ");
+    let opened = When::request("POST", "/issues");
+    desk.github.schedule(Fault::StatusAfterEffect(502), opened);
+    away(20, "GET");
+    insta::assert_snapshot!(desk.bench.complains(1, &["issue", "new", "Once", "--repo", "hub"]), @r"
+    error: the forge of `hub` failed: the repository acme/hub: 127.0.0.1 answers 502 Bad Gateway
+    hint: whether the issue was opened is not known: look with `coord issue list --repo hub --sync` before you open it again
+    ");
+    assert_eq!(desk.hub.issues().len(), 1);
+}
+
+#[test]
+fn an_assignment_that_is_left_in_the_middle_says_so() {
+    let desk = Desk::with_agent();
+    let issue = desk.small_issue("a.txt");
+    let claim = When::request("POST", "/comments");
+    desk.github.schedule(Fault::TimeOutAfterEffect, claim);
+    let left = desk.bench.start(&["assign", "laptop", "hub", &issue]);
+    let claimed = until(|| (!desk.hub.comments(1).is_empty()).then_some(()));
+    assert!(claimed.is_some());
+    left.signal(Signal::INT);
+    let left = left.end().code(130);
+    let last = left.last();
+    assert!(
+        last.starts_with("interrupted: workers that run go on"),
+        "{last}"
+    );
+    // What it held is free at once, and the claim is its own.
+    let said = desk.bench.says(&["resume"]);
+    insta::assert_snapshot!(said, @"[id] hub#1: done: 1 commit on issue-1-write-a-txt at [commit]");
+    assert_eq!(desk.hub.comments(1).len(), 2);
 }
 
 /// How much is left is written down now and then only.

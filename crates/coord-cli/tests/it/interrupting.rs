@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::bench::{Bench, Special};
 
 /// A worker that says something again and again: whoever shows it listens to signals as well.
-const CHATTY: &str = r#"cat > /dev/null
+const CHATTY: &str = r#"read -r prompt
 say() { printf '%s\n' '{"type":"assistant","session_id":"s","message":{"id":"m'$n'","model":"m","content":[{"type":"text","text":"STATUS: beat '$n'"}]}}'; }
 printf '%s\n' '{"type":"system","subtype":"init","session_id":"s","model":"m","tools":[]}'
 n=0

@@ -143,7 +143,7 @@ fn watching_begins_before_the_worker_does() {
 #[test]
 fn watching_ends_where_the_worker_dies_without_a_word() {
     let bench = Bench::new(Special::default());
-    let mute = Some(json!(["sh", "-c", "cat > /dev/null; kill -9 $$"]));
+    let mute = Some(json!(["sh", "-c", "read -r prompt; kill -9 $$"]));
     let bench = bench.with_worker(mute);
     bench.run(&["issue", "new", "Mute"]).ok();
     let id = bench.assign("1");
@@ -208,7 +208,7 @@ fn the_history_by_assignment_issue_kind_and_time() {
     insta::assert_snapshot!(complains(&["--since", "yesterday"]), @"error: `yesterday` is neither a date such as 2026-11-23T08:00 nor a span such as 2h or 7d");
     insta::assert_snapshot!(complains(&["--kind", "marged"]), @r"
     error: no event is of the kind `marged`
-    hint: there are refused, assignment_waits, assignment_requested, claim_won, claim_lost, assignment_accepted, worker_started, files_observed, overlap_observed, worker_stuck, rate_limited, stop_requested, assignment_ended, assignment_lost, agent_silent, agent_back, test_started, test_recorded, merge_queued, merge_started, merged, merge_conflicted, merge_refused, issue_closed, effect_queued, effect_settled, assignment_archived
+    hint: there are refused, assignment_waits, assignment_requested, claim_won, claim_lost, assignment_accepted, worker_started, files_observed, overlap_observed, worker_stuck, worker_guided, guidance_unheard, assignment_superseded, rate_limited, stop_requested, assignment_ended, assignment_lost, agent_silent, agent_back, test_started, test_recorded, merge_queued, merge_started, merged, merge_conflicted, merge_refused, issue_closed, effect_queued, effect_settled, assignment_archived, round_completed, session_closed, step_ended
     ");
     insta::assert_snapshot!(complains(&["--assignment", "ffff"]), @r"
     error: there is no assignment `ffff`

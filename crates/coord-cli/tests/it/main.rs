@@ -10,6 +10,7 @@
 mod assigning;
 mod bench;
 mod configuring;
+mod costs;
 mod demo;
 mod github;
 mod interrupting;
@@ -19,8 +20,10 @@ mod merging;
 mod plainly;
 mod program;
 mod races;
+mod recovering;
 mod redact;
 mod repositories;
+mod sessions;
 mod stopping;
 mod surroundings;
 mod testing;

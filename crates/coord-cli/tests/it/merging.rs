@@ -3,7 +3,7 @@
 use coord_test_support::git_fixture::git;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Special, commit};
+use crate::bench::{Bench, Special, commit, write};
 
 #[test]
 fn without_anything_to_merge() {
@@ -55,7 +55,7 @@ fn a_dry_run_merges_nothing() {
 
     no assignments; `coord assign MACHINE REPO ISSUE` makes one
 
-    lately merged
+    lately finished
       [id] shop#1 Write a.txt: merged as [commit]
     ");
     assert_eq!(bench.json(&["issue", "list"]), json!([]));
@@ -113,7 +113,7 @@ fn a_conflict_names_its_files_and_is_tried_again() {
     merge queue
       [id] shop#2 conflicts in same.txt
 
-    lately merged
+    lately finished
       [id] shop#1 Say one: merged as [commit]
     ");
     assert_eq!(
@@ -145,4 +145,24 @@ fn only_of_one_repository() {
         merged["assignments"][0]["merge"]["state"]["commit"].is_string(),
         "{merged:#}"
     );
+}
+
+#[test]
+fn what_failed_before_is_not_what_became_of_the_issue() {
+    let bench = Bench::with_agent(Special::default());
+    let gate = format!("test -e '{}'", bench.gate().display());
+    let steps = [json!({"run": gate}), write("a.txt"), commit()];
+    let issue = bench.issue("Second try", &steps).to_string();
+    let failed = [(); 3].map(|()| {
+        let id = bench.assign(&issue);
+        bench.run(&["wait", &id]).code(1);
+        id
+    });
+    bench.open_gate();
+    let id = bench.assign(&issue);
+    bench.run(&["wait", &id]).ok();
+    bench.run(&["test", &id]).ok();
+    bench.run(&["merge"]).ok();
+    insta::assert_snapshot!(bench.says(&["why", &issue]), @"shop#1: merged as [commit]");
+    insta::assert_snapshot!(bench.says(&["why", &failed[0]]), @"shop#1: merged as [commit]");
 }

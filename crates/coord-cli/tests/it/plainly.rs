@@ -23,8 +23,14 @@ fn version_help_and_nonsense() {
       test  Test the branch of an assignment, or record a verdict
       merge  Merge what is tested, in order
       resume  Go on after a crash: ask the agents, finish what was begun
+      resume-stuck  Answer a worker: while it runs, in its session, or through a new one
+      retry  Go on with what came to nothing: on another machine, on the same branch, one model
+      up
+      done  Close the session: run its hooks and the housekeeping, show what it came to
+      session  Show what the last session came to
       history  Show what happened, and when
       why  Say what an issue waits for, or why it was refused
+      usage  Show what the work has cost
       issue  Open, list, show and close issues
       sync  Read what is on GitHub into the mirror that other commands show
       config  Show the configuration as it is understood

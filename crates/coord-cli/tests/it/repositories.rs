@@ -152,7 +152,7 @@ fn without_commits() {
     bench.start_agent();
     insta::assert_snapshot!(fails(&bench), @r"
     [id] shop#1: failed (configuration): `[dir]/code/clone` has no commit yet; no commits
-    hint: put that right, then assign the issue again
+    hint: put that right, then `coord retry [id]`
     ");
 }
 

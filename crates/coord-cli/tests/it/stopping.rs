@@ -8,7 +8,7 @@ use crate::bench::{Bench, Special};
 use crate::program::PATIENCE;
 
 /// A worker that will not hear of ending, with a grandchild in a session of its own.
-const DEAF: &str = r#"cat > /dev/null
+const DEAF: &str = r#"read -r prompt
 trap '' TERM INT HUP
 setsid sh -c 'trap "" TERM INT HUP; echo $$ > "$0"; while :; do sleep 600; done' "$PIDS" &
 echo precious > unsaved.txt

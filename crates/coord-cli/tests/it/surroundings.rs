@@ -242,7 +242,7 @@ fn without_the_worker_program() {
     let id = bench.assign(&bench.small_issue("a.txt"));
     let ran = bench.run(&["wait", &id]).code(1);
     insta::assert_snapshot!(bench.redact(&ran.out), @"[id] shop#1: failed (configuration): cannot start no-such-claude: No such file or directory (os error 2); no commits");
-    insta::assert_snapshot!(bench.redact(ran.last()), @"hint: put that right, then assign the issue again");
+    insta::assert_snapshot!(bench.redact(ran.last()), @"hint: put that right, then `coord retry [id]`");
     let end = &bench.only_assignment()["end"];
     assert_eq!(end["result"], json!({"failed": "configuration"}), "{end}");
 }

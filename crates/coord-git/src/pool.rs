@@ -35,6 +35,7 @@ pub use save::WipSaved;
 pub(crate) use record::Slot;
 
 use crate::lock::FileLock;
+use crate::repo::{branch_ref, delete_ref};
 
 /// Worktrees for workers, below one folder. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -146,6 +147,32 @@ impl WorktreePool {
         let _busy = slot.busy()?;
         save::refuse_to_lose(repo, &slot)?;
         recycle::recycle_or_remove(repo, &folder, &slot, keep)
+    }
+
+    /// Takes the worktree of `assignment` back without saving anything of it, and deletes its branch
+    /// with the commits on it: for an assignment that was only to look at a commit.
+    ///
+    /// # Errors
+    /// [`GitError::NotPooled`], also where the worktree belongs to somebody else by now.
+    pub fn discard(
+        &self,
+        repo: &Repo,
+        worktree: &Worktree,
+        assignment: &AssignmentId,
+        keep: &[String],
+    ) -> Result<Released, GitError> {
+        let folder = self.folder(repo)?;
+        let slot = Slot::at(repo, &folder, &worktree.path)?;
+        let _busy = slot.busy()?;
+        if slot.locked_by().as_ref() != Some(assignment) {
+            return Err(GitError::NotPooled {
+                path: worktree.path.clone(),
+                why: "it belongs to another assignment",
+            });
+        }
+        let released = recycle::recycle_or_remove(repo, &folder, &slot, keep)?;
+        delete_ref(&repo.gix()?, &branch_ref(&worktree.branch)?)?;
+        Ok(released)
     }
 
     /// The folder of the repository's worktrees: `<root>/<name>-<hash of its path>`.

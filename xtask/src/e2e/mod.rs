@@ -9,6 +9,8 @@ mod github;
 mod pipeline;
 mod python;
 mod scenario;
+mod serving;
+mod smoke;
 mod survival;
 
 use std::path::PathBuf;
@@ -47,6 +49,12 @@ pub(crate) fn run(folder: Option<PathBuf>, only: Option<&str>) -> Result<()> {
         "stuck" => endings::stuck,
         "API error" => endings::api_error,
         "usage limit" => endings::usage_limit,
+        "a reviewer answers in the schema" => serving::answers,
+        "a reviewer ignores the schema" => serving::ignores_the_schema,
+        "a reviewer is kept from everything" => serving::is_kept_from_everything,
+        "a reviewer dies" => serving::dies,
+        "smoke: green, red, out of time" => smoke::verdicts,
+        "smoke: the agent is killed in the middle" => smoke::survives_the_agent,
         "stop during a Bash call with a grandchild" => survival::stop,
         "agent killed and restarted in mid-run" => survival::restart,
     }

@@ -50,6 +50,15 @@ impl Repo {
         snapshot::diff(&self.git, worktree, fork)
     }
 
+    /// What differs in a worktree from the commit that it is at: changed, added, deleted and
+    /// untracked paths, but not ignored ones; sorted. Changes nothing in the worktree.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn worktree_changes(&self, worktree: &Path) -> Result<Vec<String>, GitError> {
+        Ok(snapshot::changes(&self.git, worktree)?.paths())
+    }
+
     /// How many commits `head` has that `base` has not.
     ///
     /// # Errors

@@ -207,3 +207,26 @@ fn the_persons_checkout_can_be_neither_removed_nor_recycled() {
         2
     );
 }
+
+#[test]
+fn what_was_only_looked_at_is_discarded_with_its_branch() {
+    let site = Site::new();
+    let pool = site.pool(1);
+    let repo = site.repo();
+    let worktree = site.acquire(&pool, 1);
+    let tip = commit(&worktree.path, "made.txt", "x", "made");
+    write(&worktree.path, "left.txt", "x");
+    assert_eq!(repo.worktree_changes(&worktree.path).unwrap(), ["left.txt"]);
+    let foreign = pool.discard(&repo, &worktree, &id(2), &[]).unwrap_err();
+    assert!(matches!(foreign, GitError::NotPooled { .. }), "{foreign:?}");
+    assert_eq!(head(&worktree.path), tip);
+
+    let released = pool.discard(&repo, &worktree, &id(1), &[]).unwrap();
+    assert_eq!(released, Released::Recycled);
+    assert!(!worktree.path.join("left.txt").exists());
+    assert_eq!(repo.tip(&worktree.branch).unwrap(), None);
+    let refs = git(repo.path(), &["for-each-ref", "--contains", tip.as_str()]);
+    assert_eq!(refs, "");
+    let again = pool.discard(&repo, &worktree, &id(1), &[]).unwrap_err();
+    assert!(matches!(again, GitError::NotPooled { .. }), "{again:?}");
+}

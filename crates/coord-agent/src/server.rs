@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use coord_core::ids::AssignmentId;
@@ -29,6 +30,12 @@ use crate::shared::Shared;
 
 /// How long open connections may take to end with the agent.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How often the lock on the state folder is tried: a child that an agent was just starting when it was
+/// killed holds it until its `exec`.
+const LOCK_TRIES: u32 = 50;
+/// Between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// The server of one machine.
 #[derive(Debug)]
@@ -179,12 +186,19 @@ fn prepare_home(home: &Path, assignments: &Path) -> Result<File, AgentError> {
         .write(true)
         .open(&path)
         .map_err(home_error("write", &path))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(fs::TryLockError::WouldBlock) => Err(AgentError::HomeInUse {
-            home: home.to_path_buf(),
-        }),
-        Err(fs::TryLockError::Error(source)) => Err(home_error("lock", &path)(source)),
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(fs::TryLockError::WouldBlock) if tries < LOCK_TRIES => thread::sleep(LOCK_PAUSE),
+            Err(fs::TryLockError::WouldBlock) => {
+                return Err(AgentError::HomeInUse {
+                    home: home.to_path_buf(),
+                });
+            }
+            Err(fs::TryLockError::Error(source)) => return Err(home_error("lock", &path)(source)),
+        }
     }
 }
 

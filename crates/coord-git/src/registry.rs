@@ -56,7 +56,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Entries without the one file that every reader needs.
+    /// Entries without the files that every reader needs, or with an empty one.
     fn broken(&self) -> Result<Vec<PathBuf>, GitError> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
@@ -64,8 +64,15 @@ impl Registry {
             Err(error) => return Err(GitError::io("read", &self.folder)(error)),
         };
         let paths = entries.flatten().map(|entry| entry.path());
-        Ok(paths.filter(|path| !path.join("gitdir").exists()).collect())
+        Ok(paths.filter(|path| !is_whole(path)).collect())
     }
+}
+
+fn is_whole(entry: &Path) -> bool {
+    ["gitdir", "commondir", "HEAD"].iter().all(|file| {
+        let file = fs::metadata(entry.join(file));
+        file.is_ok_and(|file| file.len() > 0)
+    })
 }
 
 fn remove_all(path: &Path) -> Result<(), GitError> {

@@ -12,7 +12,8 @@ pub(super) async fn stuck(stage: &Stage) -> Result<()> {
     let (lab, agent) = stage.open().await?;
     let steps = json!([{"text": "STUCK: which colour should it have?"}]);
     let id = dispatch(&lab, "Paint it", &steps)?;
-    lab.wait(&[&id], 0)?;
+    // It ended well and asks something: a person has to answer before anything goes on.
+    lab.wait(&[&id], 1)?;
     expect(
         &lab,
         &id,

@@ -193,3 +193,24 @@ fn the_ruin_of_a_killed_test_run_stops_no_other() {
     let fresh = ThrowawayWorktree::create(&site.repo(), &root, &head(&site.work)).unwrap();
     assert!(!ruin.exists() && fresh.path().join(".git").exists());
 }
+
+#[test]
+fn a_registration_that_was_cut_short_is_in_nobodys_way() {
+    for file in ["gitdir", "HEAD", "commondir"] {
+        let site = Site::new();
+        let register = site.work.join(".git").join("worktrees");
+        let entry = register.join("cut-short");
+        std::fs::create_dir_all(&entry).unwrap();
+        for (name, whole) in [
+            ("gitdir", "/nowhere/.git\n"),
+            ("HEAD", "ref: refs/heads/main\n"),
+            ("commondir", "../..\n"),
+        ] {
+            let text = if name == file { "" } else { whole };
+            std::fs::write(entry.join(name), text).unwrap();
+        }
+        let worktree = site.acquire(&site.pool(0), 1);
+        assert!(worktree.path.join("README").exists(), "{file}");
+        assert!(!entry.exists(), "{file}");
+    }
+}

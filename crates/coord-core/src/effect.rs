@@ -1,5 +1,6 @@
 //! What the shell has to do, as data, and what came of it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::assignment::{FileScope, FreshnessRule, MergeMethod, Start, TestResult};
 use crate::failure::FailureClass;
 use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, Timestamp};
+use crate::key::EffectKind;
 use crate::session::{Step, StepResult};
 
 /// An effect with its idempotency key: one row of the outbox.
@@ -287,4 +289,38 @@ pub enum Outcome {
         /// Why, for people.
         error: String,
     },
+}
+
+impl Outcome {
+    /// The kind of effect that it answers; `None` for a failure, which answers any.
+    #[must_use]
+    pub const fn kind(&self) -> Option<EffectKind> {
+        Some(match self {
+            Self::Dispatched => EffectKind::Dispatch,
+            Self::Claimed | Self::ClaimLost { .. } => EffectKind::Claim,
+            Self::ClaimReleased => EffectKind::Release,
+            Self::CancelDelivered => EffectKind::Cancel,
+            Self::Guided => EffectKind::Guide,
+            Self::CommentPosted => EffectKind::Comment,
+            Self::Tested { .. } => EffectKind::Test,
+            Self::Merged { .. } | Self::MergeConflict { .. } | Self::MergeRefused { .. } => {
+                EffectKind::Merge
+            }
+            Self::IssueClosed => EffectKind::Close,
+            Self::StepEnded { .. } => EffectKind::Step,
+            Self::Failed { .. } => return None,
+        })
+    }
+
+    /// The outcome as an answer to an effect of `kind`. An answer to another question is a defect
+    /// of whoever gave it: it counts as a failure, so that nothing hangs on it for ever.
+    pub(crate) fn answering(&self, kind: Option<EffectKind>) -> Cow<'_, Self> {
+        if self.kind().is_none_or(|it| Some(it) == kind) {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self::Failed {
+            class: FailureClass::Configuration,
+            error: format!("the answer was of another kind: {self:?}"),
+        })
+    }
 }

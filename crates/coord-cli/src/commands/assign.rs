@@ -315,25 +315,17 @@ fn reached(
     };
     for carried in carried {
         match carried {
-            Carried::Settled { key, outcome } => match outcome {
-                Outcome::Dispatched => reached = Reached::Dispatched,
-                Outcome::ClaimLost { to } => return Err(lost(assignment, to.as_ref())),
-                Outcome::Failed { error, .. } if starts(key) => {
+            Carried::Settled { key, outcome } => {
+                if let Outcome::ClaimLost { to } = outcome {
+                    return Err(lost(assignment, to.as_ref()));
+                }
+                if let (Outcome::Failed { error, .. }, true) = (outcome, starts(key)) {
                     return Err(failed(assignment, key, error));
                 }
-                Outcome::Failed { .. }
-                | Outcome::Claimed
-                | Outcome::ClaimReleased
-                | Outcome::CancelDelivered
-                | Outcome::Guided
-                | Outcome::CommentPosted
-                | Outcome::Tested { .. }
-                | Outcome::Merged { .. }
-                | Outcome::MergeConflict { .. }
-                | Outcome::MergeRefused { .. }
-                | Outcome::IssueClosed
-                | Outcome::StepEnded { .. } => {}
-            },
+                if *outcome == Outcome::Dispatched {
+                    reached = Reached::Dispatched;
+                }
+            }
             Carried::Postponed { key, error, .. } if starts(key) => {
                 reached = Reached::Postponed(error.clone());
             }

@@ -18,7 +18,9 @@ pub(super) fn settle(draft: &mut Draft<'_>, key: &EffectKey, outcome: &Outcome) 
         key: key.clone(),
         outcome: outcome.clone(),
     });
-    match EffectKind::of(key) {
+    let kind = EffectKind::of(key);
+    let outcome = &*outcome.answering(kind);
+    match kind {
         Some(EffectKind::Claim) => claimed(draft, &id, outcome),
         Some(EffectKind::Dispatch) => dispatch(draft, &id, outcome),
         Some(EffectKind::Cancel) => cancel(draft, &id, outcome),
@@ -41,81 +43,50 @@ fn claimed(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
         }
         return;
     }
-    match outcome {
-        // Whoever carries out a claim gives it up once a person has asked for the stop. What an
-        // earlier try has posted is taken back with the end.
-        Outcome::Claimed | Outcome::Failed { .. } if assignment.stop_requested => {
-            let why = Some("stopped before it started".to_owned());
-            end_unreported(draft, id, WorkerResult::Cancelled, why);
-        }
-        Outcome::Claimed => {
-            draft.emit(BoardEvent::ClaimWon { id: id.clone() });
-            promote::dispatch(draft, id);
-        }
-        Outcome::ClaimLost { to } => {
-            let why = to.as_ref().map_or_else(
-                || "another coordinator had claimed the issue".to_owned(),
-                |claim| format!("claimed before by {claim}"),
-            );
-            draft.emit(BoardEvent::ClaimLost {
-                id: id.clone(),
-                to: to.clone(),
-            });
-            end_unreported(draft, id, WorkerResult::Cancelled, Some(why));
-        }
-        Outcome::Failed { class, error } => {
-            let failed = WorkerResult::Failed(*class);
-            end_unreported(draft, id, failed, Some(error.clone()));
-        }
-        Outcome::Dispatched
-        | Outcome::ClaimReleased
-        | Outcome::CancelDelivered
-        | Outcome::Guided
-        | Outcome::CommentPosted
-        | Outcome::Tested { .. }
-        | Outcome::Merged { .. }
-        | Outcome::MergeConflict { .. }
-        | Outcome::MergeRefused { .. }
-        | Outcome::IssueClosed
-        | Outcome::StepEnded { .. } => {
-            let failed = WorkerResult::Failed(FailureClass::Configuration);
-            end_unreported(draft, id, failed, Some(mismatch(outcome)));
-        }
+    if let Outcome::Failed { class, error } = outcome {
+        never_started(draft, id, *class, error);
+    } else if let Outcome::ClaimLost { to } = outcome {
+        let why = to.as_ref().map_or_else(
+            || "another coordinator had claimed the issue".to_owned(),
+            |claim| format!("claimed before by {claim}"),
+        );
+        draft.emit(BoardEvent::ClaimLost {
+            id: id.clone(),
+            to: to.clone(),
+        });
+        end_unreported(draft, id, WorkerResult::Cancelled, Some(why));
+    } else if assignment.stop_requested {
+        stopped(draft, id);
+    } else {
+        draft.emit(BoardEvent::ClaimWon { id: id.clone() });
+        promote::dispatch(draft, id);
     }
 }
 
 fn dispatch(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
-    let Some(assignment) = draft.board().assignments.get(id) else {
-        return;
-    };
-    match outcome {
-        Outcome::Dispatched => report::accepted(draft, id),
-        // Whoever carries out a dispatch gives it up once a person has asked for the stop. Where
-        // an earlier try did reach the agent, the effect that stops the worker is on its way.
-        Outcome::Failed { .. } if assignment.stop_requested => {
-            let why = Some("stopped before it started".to_owned());
-            end_unreported(draft, id, WorkerResult::Cancelled, why);
-        }
-        Outcome::Failed { class, error } => {
-            let failed = WorkerResult::Failed(*class);
-            end_unreported(draft, id, failed, Some(error.clone()));
-        }
-        Outcome::Claimed
-        | Outcome::ClaimLost { .. }
-        | Outcome::ClaimReleased
-        | Outcome::CancelDelivered
-        | Outcome::Guided
-        | Outcome::CommentPosted
-        | Outcome::Tested { .. }
-        | Outcome::Merged { .. }
-        | Outcome::MergeConflict { .. }
-        | Outcome::MergeRefused { .. }
-        | Outcome::IssueClosed
-        | Outcome::StepEnded { .. } => {
-            let failed = WorkerResult::Failed(FailureClass::Configuration);
-            end_unreported(draft, id, failed, Some(mismatch(outcome)));
-        }
+    if let Outcome::Failed { class, error } = outcome {
+        never_started(draft, id, *class, error);
+    } else {
+        report::accepted(draft, id);
     }
+}
+
+/// Whoever carries out a claim or a dispatch gives it up once a person has asked for the stop. What
+/// an earlier try has posted is taken back with the end; where one did reach the agent, the effect
+/// that stops the worker is on its way.
+fn never_started(draft: &mut Draft<'_>, id: &AssignmentId, class: FailureClass, error: &str) {
+    let it = draft.board().assignments.get(id);
+    if it.is_some_and(|it| it.stop_requested) {
+        stopped(draft, id);
+    } else if it.is_some() {
+        let failed = WorkerResult::Failed(class);
+        end_unreported(draft, id, failed, Some(error.to_owned()));
+    }
+}
+
+fn stopped(draft: &mut Draft<'_>, id: &AssignmentId) {
+    let why = Some("stopped before it started".to_owned());
+    end_unreported(draft, id, WorkerResult::Cancelled, why);
 }
 
 /// The agent of a worker that runs reports its end itself; nobody reports what never began.
@@ -127,32 +98,18 @@ fn cancel(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
     }
     if *outcome == Outcome::CancelDelivered && state == Some(AssignmentState::Requested) {
         draft.settle_open(id, EffectKind::Dispatch, outcome);
-        let why = Some("stopped before it started".to_owned());
-        end_unreported(draft, id, WorkerResult::Cancelled, why);
+        stopped(draft, id);
     }
 }
 
 /// What a worker could not be told any more is for whoever goes on with its work.
 fn guided(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
-    let error = match outcome {
-        Outcome::Guided => return,
-        Outcome::Failed { error, .. } => error.clone(),
-        Outcome::Dispatched
-        | Outcome::Claimed
-        | Outcome::ClaimLost { .. }
-        | Outcome::ClaimReleased
-        | Outcome::CancelDelivered
-        | Outcome::CommentPosted
-        | Outcome::Tested { .. }
-        | Outcome::Merged { .. }
-        | Outcome::MergeConflict { .. }
-        | Outcome::MergeRefused { .. }
-        | Outcome::IssueClosed
-        | Outcome::StepEnded { .. } => mismatch(outcome),
+    let Outcome::Failed { error, .. } = outcome else {
+        return;
     };
     draft.emit(BoardEvent::GuidanceUnheard {
         id: id.clone(),
-        error,
+        error: error.clone(),
     });
     let ended = draft.board().assignments.get(id);
     if ended.is_some_and(|it| !it.state.is_active()) {
@@ -174,30 +131,20 @@ fn tested(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
 }
 
 fn merged(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
-    let id = id.clone();
-    match outcome {
-        Outcome::Merged { commit } => merge::landed(draft, &id, commit),
-        Outcome::MergeConflict { base, paths } => {
-            let (base, paths) = (base.clone(), paths.clone());
-            draft.emit(BoardEvent::MergeConflicted { id, base, paths });
-        }
-        Outcome::MergeRefused { reason } | Outcome::Failed { error: reason, .. } => {
-            let reason = reason.clone();
-            draft.emit(BoardEvent::MergeRefused { id, reason });
-        }
-        Outcome::Dispatched
-        | Outcome::Claimed
-        | Outcome::ClaimLost { .. }
-        | Outcome::ClaimReleased
-        | Outcome::CancelDelivered
-        | Outcome::Guided
-        | Outcome::CommentPosted
-        | Outcome::Tested { .. }
-        | Outcome::IssueClosed
-        | Outcome::StepEnded { .. } => {
-            let reason = mismatch(outcome);
-            draft.emit(BoardEvent::MergeRefused { id, reason });
-        }
+    if let Outcome::Merged { commit } = outcome {
+        merge::landed(draft, id, commit);
+    } else if let Outcome::MergeConflict { base, paths } = outcome {
+        draft.emit(BoardEvent::MergeConflicted {
+            id: id.clone(),
+            base: base.clone(),
+            paths: paths.clone(),
+        });
+    } else if let Outcome::MergeRefused { reason } | Outcome::Failed { error: reason, .. } = outcome
+    {
+        draft.emit(BoardEvent::MergeRefused {
+            id: id.clone(),
+            reason: reason.clone(),
+        });
     }
 }
 
@@ -206,9 +153,4 @@ fn closed(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
     if let (Outcome::IssueClosed, Some(issue)) = (outcome, issue) {
         draft.emit(BoardEvent::IssueClosed { issue });
     }
-}
-
-/// An answer to another question is a defect of whoever gave it; nothing may hang on it for ever.
-pub(super) fn mismatch(outcome: &Outcome) -> String {
-    format!("the answer was of another kind: {outcome:?}")
 }

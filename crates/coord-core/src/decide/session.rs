@@ -1,13 +1,13 @@
 //! The end of rounds and sessions: who may close one, and what runs then, step by step.
 
 use super::draft::Draft;
-use super::outcome::mismatch;
 use crate::assignment::Assignment;
 use crate::board::Board;
 use crate::command::{Refusal, Rule};
 use crate::effect::{Effect, EffectRequest, Outcome};
 use crate::event::BoardEvent;
 use crate::ids::{EffectKey, RepoName};
+use crate::key::EffectKind;
 use crate::policy::HousekeepingPolicy;
 use crate::session::{Period, Since, Step, StepResult};
 
@@ -63,37 +63,25 @@ pub(super) fn end_step(draft: &mut Draft<'_>, key: &EffectKey, outcome: &Outcome
     let Some(what) = run.left.first().cloned() else {
         return;
     };
+    let outcome = outcome.answering(Some(EffectKind::Step));
+    let result = if let Outcome::StepEnded { result } = &*outcome {
+        result.clone()
+    } else if let Outcome::Failed { error, .. } = &*outcome {
+        StepResult {
+            ok: false,
+            note: error.clone(),
+            file: None,
+        }
+    } else {
+        return;
+    };
     draft.emit(BoardEvent::StepEnded {
         key: key.clone(),
         seq,
         what,
-        result: result_of(outcome),
+        result,
     });
     enqueue_step(draft, seq);
-}
-
-fn result_of(outcome: &Outcome) -> StepResult {
-    let failed = |note| StepResult {
-        ok: false,
-        note,
-        file: None,
-    };
-    match outcome {
-        Outcome::StepEnded { result } => result.clone(),
-        Outcome::Failed { error, .. } => failed(error.clone()),
-        Outcome::Dispatched
-        | Outcome::Claimed
-        | Outcome::ClaimLost { .. }
-        | Outcome::ClaimReleased
-        | Outcome::CancelDelivered
-        | Outcome::Guided
-        | Outcome::CommentPosted
-        | Outcome::Tested { .. }
-        | Outcome::Merged { .. }
-        | Outcome::MergeConflict { .. }
-        | Outcome::MergeRefused { .. }
-        | Outcome::IssueClosed => failed(mismatch(outcome)),
-    }
 }
 
 /// Puts the step whose turn it is into the outbox, where one is left.

@@ -259,12 +259,8 @@ fn test_env() -> Vec<(String, String)> {
         request: &BTreeMap::new(),
         bypass_as_root: false,
     };
-    let is_model = |name: &str| name.starts_with("ANTHROPIC_") || name.starts_with("CLAUDE_");
-    environment(source)
-        .vars
-        .into_iter()
-        .filter(|(name, _)| !is_model(name))
-        .collect()
+    let made = environment(source).without_model();
+    made.vars.into_iter().collect()
 }
 
 fn repo_paths(config: &Config) -> BTreeMap<(MachineName, RepoName), String> {

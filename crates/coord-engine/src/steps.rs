@@ -10,7 +10,7 @@ use coord_core::failure::FailureClass;
 use coord_core::ids::{AssignmentId, CommitId, IssueRef, RepoName, Timestamp};
 use coord_core::issue::IssueState;
 use coord_core::session::{Occasion, Step, StepResult, Summary};
-use coord_forge::PullState;
+use coord_forge::{ForgeError, PullState};
 use coord_git::{FastForward, Repo, fast_forward};
 use tokio::fs::File;
 
@@ -131,6 +131,11 @@ impl Engine {
             match self.close_if_merged(&it).await {
                 Ok(Some(commit)) => closed.push(format!("{} (in {})", it.issue, commit.short())),
                 Ok(None) => {}
+                // Whoever closes the session is there to put it right; nothing waits for that.
+                Err(EngineError::Forge {
+                    source: source @ ForgeError::Auth { .. },
+                    ..
+                }) => left.push(format!("{}: {}", it.issue, with_causes(&source))),
                 Err(error) => match self.forge_failed(&it.issue.repo, error)? {
                     Outcome::Failed { error, .. } => left.push(format!("{}: {error}", it.issue)),
                     other => left.push(format!("{}: {other:?}", it.issue)),

@@ -4,26 +4,66 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::delivery::Delivery;
 use crate::failure::FailureClass;
 use crate::ids::{AssignmentId, CommitId, IssueRef, MachineName, Timestamp};
+use crate::policy::Gate;
+use crate::verdict::{ChecksVerdict, ReviewResult, ReviewVerdict, SmokeVerdict, TestVerdict};
 
 /// What an assignment is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AssignmentKind {
     /// Solve the issue on a branch of its own.
+    #[default]
     Work,
     /// Go on with what an earlier assignment of the issue did not bring to its end.
     Continue,
+    /// Put right what a test, a review or a person found wrong with a branch.
+    Fix,
+    /// Bring a branch that conflicts up to date with its base.
+    Rebase,
+    /// Read a branch and write title and text of its pull request.
+    Pr,
+    /// Read a branch and judge it.
+    Review,
+    /// Try a branch out on a machine that has what it needs.
+    Smoke,
 }
 
 impl AssignmentKind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Work,
+        Self::Continue,
+        Self::Fix,
+        Self::Rebase,
+        Self::Pr,
+        Self::Review,
+        Self::Smoke,
+    ];
+
     /// The word for it in tables and on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Work => "work",
             Self::Continue => "continue",
+            Self::Fix => "fix",
+            Self::Rebase => "rebase",
+            Self::Pr => "pr",
+            Self::Review => "review",
+            Self::Smoke => "smoke",
+        }
+    }
+
+    /// Whether it works on the branch of its issue. The others look at such a branch: they claim
+    /// no issue and no files, and publish nothing.
+    #[must_use]
+    pub const fn writes(self) -> bool {
+        match self {
+            Self::Work | Self::Continue | Self::Fix | Self::Rebase => true,
+            Self::Pr | Self::Review | Self::Smoke => false,
         }
     }
 }
@@ -132,6 +172,10 @@ pub struct WorkerEnd {
     /// The worker's session, for continuing it where it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// The answer of one that had to give it in a schema: JSON, at most 256 KiB; untrusted. The
+    /// board does not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
 }
 
 /// The three ways in which a worker can end.
@@ -145,31 +189,6 @@ pub enum WorkerResult {
     /// A person stopped it, or another coordinator had claimed its issue first. Nothing was
     /// published.
     Cancelled,
-}
-
-/// A test result, for one commit only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TestVerdict {
-    /// The commit that was tested.
-    pub head: CommitId,
-    /// The result.
-    pub result: TestResult,
-    /// One line: the command's last words, or the person's reason.
-    pub note: String,
-    /// When it was recorded.
-    pub at: Timestamp,
-}
-
-/// Passed, failed, or deliberately not run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TestResult {
-    /// Green.
-    Passed,
-    /// Red.
-    Failed,
-    /// A person, or the lack of a test command, decided that none is needed.
-    Skipped,
 }
 
 /// How a branch becomes part of its base.
@@ -220,6 +239,18 @@ pub enum MergeState {
         /// The paths in conflict.
         paths: Vec<String>,
     },
+    /// Its own tests are good, and those of the merged result are not.
+    Red {
+        /// The tip of the base.
+        base: CommitId,
+        /// The entry that it does not go together with; `None`: what is in the base.
+        with: Option<AssignmentId>,
+        /// One line.
+        note: String,
+        /// The end of what the test has said; untrusted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<String>,
+    },
     /// The forge refused for a reason that a person has to look at.
     Refused {
         /// In the forge's words.
@@ -237,6 +268,9 @@ pub struct Assignment {
     /// The earlier assignment of the issue that it goes on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<AssignmentId>,
+    /// What it looks at, where it does not write itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<About>,
     /// The later one that goes on with it: tests, merge, issue and files belong to that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<AssignmentId>,
@@ -269,6 +303,9 @@ pub struct Assignment {
     /// How often the issue had been retried without a person up to here, this time included.
     #[serde(default)]
     pub retries: u32,
+    /// How often in a row the branch was sent back without a person up to here, this time included.
+    #[serde(default)]
+    pub rounds: u32,
     /// What people told its worker beyond the briefing, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guidance: Vec<String>,
@@ -298,14 +335,35 @@ pub struct Assignment {
     pub stop_requested: bool,
     /// The question that it is stuck on.
     pub stuck: Option<String>,
+    /// US dollars that its running worker has used so far, by its agent's estimate.
+    #[serde(default)]
+    pub spent_usd: f64,
+    /// The budget that it was stopped for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_budget: Option<String>,
     /// How its worker ended.
     pub end: Option<WorkerEnd>,
+    /// Why its answer is of no use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_refused: Option<String>,
     /// How often a test of its branch was requested; part of the effect's key.
     pub test_runs: u32,
     /// The last test verdict; it counts for its own commit only.
     pub verdict: Option<TestVerdict>,
+    /// What else is known of its branch.
+    #[serde(default)]
+    pub delivery: Delivery,
     /// Its place in the merge queue.
     pub merge: Option<MergeEntry>,
+}
+
+/// The branch that an assignment looks at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// The assignment whose branch it is.
+    pub id: AssignmentId,
+    /// The commit.
+    pub head: CommitId,
 }
 
 /// Where a worker starts; the default is a new branch on the base, at once.
@@ -320,6 +378,9 @@ pub struct Start {
     /// The session of the worker before, which is on the same machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// The commit of the base branch that the branch has to be brought up to first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onto: Option<CommitId>,
     /// Not before this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
@@ -343,6 +404,16 @@ pub enum Cause {
     Guidance,
     /// The session that it was to go on with could not be continued.
     Session,
+    /// Its tests are red.
+    Tests,
+    /// A reviewer asked for changes.
+    Review,
+    /// Its smoke test failed.
+    Smoke,
+    /// Its tests are red together with what is merged before it.
+    Combination,
+    /// It conflicts with its base.
+    Conflict,
 }
 
 impl Cause {
@@ -357,6 +428,11 @@ impl Cause {
             Self::Silence => "its agent did not answer for too long",
             Self::Guidance => "it had ended before its guidance arrived",
             Self::Session => "its session could not be continued",
+            Self::Tests => "its tests are red",
+            Self::Review => "a reviewer asked for changes",
+            Self::Smoke => "its smoke test failed",
+            Self::Combination => "its tests are red together with what is merged before it",
+            Self::Conflict => "it conflicts with its base",
         }
     }
 }
@@ -420,6 +496,7 @@ impl WorkerEnd {
             turns: 0,
             stuck: None,
             session: None,
+            answer: None,
         }
     }
 
@@ -431,18 +508,59 @@ impl WorkerEnd {
     }
 }
 
-impl TestResult {
-    /// Whether the test gate lets it pass.
-    #[must_use]
-    pub const fn is_good(self) -> bool {
-        match self {
-            Self::Passed | Self::Skipped => true,
-            Self::Failed => false,
+impl Assignment {
+    /// One that waits, with everything that depends on nobody's wish.
+    pub(crate) fn new(
+        id: AssignmentId,
+        kind: AssignmentKind,
+        issue: IssueRef,
+        title: String,
+        machine: MachineName,
+        requested_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            kind,
+            follows: None,
+            about: None,
+            superseded_by: None,
+            issue,
+            title,
+            briefing: String::new(),
+            issue_body: None,
+            machine,
+            pinned: false,
+            model: None,
+            scope: FileScope::default(),
+            observed: BTreeSet::new(),
+            goal: Goal::Worked,
+            branch: String::new(),
+            start: Start::default(),
+            retries: 0,
+            rounds: 0,
+            guidance: Vec::new(),
+            answered: None,
+            unheard: false,
+            waived: Waivers::default(),
+            claims_above: None,
+            freshness: FreshnessRule::default(),
+            state: AssignmentState::Waiting,
+            requested_at,
+            started_at: None,
+            finished_at: None,
+            stop_requested: false,
+            stuck: None,
+            spent_usd: 0.0,
+            over_budget: None,
+            end: None,
+            answer_refused: None,
+            test_runs: 0,
+            verdict: None,
+            delivery: Delivery::default(),
+            merge: None,
         }
     }
-}
 
-impl Assignment {
     /// What it left to be tested and merged, once it has ended.
     #[must_use]
     pub fn deliverable(&self) -> Option<Deliverable<'_>> {
@@ -466,11 +584,12 @@ impl Assignment {
     #[must_use]
     pub fn is_in_merge_queue(&self) -> bool {
         match self.merge.as_ref().map(|entry| &entry.state) {
-            Some(MergeState::Queued) => self.superseded_by.is_none(),
+            Some(MergeState::Queued) => self.superseded_by.is_none() && !self.stop_requested,
             Some(MergeState::Merging) => true,
             Some(
                 MergeState::Merged { .. }
                 | MergeState::Conflict { .. }
+                | MergeState::Red { .. }
                 | MergeState::Refused { .. },
             )
             | None => false,
@@ -485,6 +604,7 @@ impl Assignment {
             MergeState::Queued
             | MergeState::Merging
             | MergeState::Conflict { .. }
+            | MergeState::Red { .. }
             | MergeState::Refused { .. } => None,
         }
     }
@@ -492,7 +612,7 @@ impl Assignment {
     /// Whether its files are its own for now: nothing that overlaps with them is dispatched.
     #[must_use]
     pub fn holds_lease(&self) -> bool {
-        if self.superseded_by.is_some() {
+        if self.superseded_by.is_some() || !self.kind.writes() {
             return false;
         }
         match self.state {
@@ -509,7 +629,8 @@ impl Assignment {
     /// way into the base branch, or it has just got there and the issue is about to be closed.
     #[must_use]
     pub fn claims_issue(&self) -> bool {
-        self.is_at_work() || self.holds_lease() || self.merged_as().is_some()
+        let claims = self.is_at_work() || self.holds_lease() || self.merged_as().is_some();
+        claims && self.kind.writes()
     }
 
     /// Whether it is to be worked on, and nobody else goes on with it.
@@ -529,18 +650,70 @@ impl Assignment {
     /// without a question.
     #[must_use]
     pub fn is_automated(&self, goal: Goal) -> bool {
+        self.goal >= goal && !self.stop_requested && self.is_finished_branch()
+    }
+
+    /// Whether it is a branch that the pipeline has to do with: its worker ended well, without a
+    /// question and with commits, and nobody goes on with it.
+    #[must_use]
+    pub fn is_finished_branch(&self) -> bool {
         self.state == AssignmentState::Done
-            && self.goal >= goal
-            && !self.stop_requested
             && self.superseded_by.is_none()
             && self.question().is_none()
             && self.deliverable().is_some()
     }
 
+    /// The last review, provided that it was given for the head that the assignment has now.
+    #[must_use]
+    pub fn review_of_head(&self) -> Option<&ReviewVerdict> {
+        let head = self.deliverable()?.head;
+        self.delivery.review.as_ref().filter(|it| it.head == *head)
+    }
+
+    /// The last smoke test, provided that it was made of the head that the assignment has now.
+    #[must_use]
+    pub fn smoke_of_head(&self) -> Option<&SmokeVerdict> {
+        let head = self.deliverable()?.head;
+        self.delivery.smoke.as_ref().filter(|it| it.head == *head)
+    }
+
+    /// What the forge's checks said, provided that it was of the head that the assignment has now.
+    #[must_use]
+    pub fn checks_of_head(&self) -> Option<&ChecksVerdict> {
+        let head = self.deliverable()?.head;
+        self.delivery.checks.as_ref().filter(|it| it.head == *head)
+    }
+
+    /// The reason for which a person has set the gate aside for the head that it has now.
+    #[must_use]
+    pub fn overridden(&self, gate: Gate) -> Option<&str> {
+        self.delivery.overridden(gate, self.deliverable()?.head)
+    }
+
+    /// Whether something was found wrong with the head that it has now.
+    #[must_use]
+    pub fn is_rejected(&self) -> bool {
+        let tests = self.verdict_for_head().map(|it| !it.result.is_good());
+        let review = self
+            .review_of_head()
+            .map(|it| it.result == ReviewResult::RequestChanges);
+        let smoke = self.smoke_of_head().map(|it| !it.passed);
+        [tests, review, smoke].contains(&Some(true))
+    }
+
     fn is_on_its_way_to_merge(&self) -> bool {
-        let failed_its_tests = self
-            .verdict_for_head()
-            .is_some_and(|verdict| !verdict.result.is_good());
-        self.is_automated(Goal::Merged) && self.merge.is_none() && !failed_its_tests
+        let is_to_be_queued = match self.merge.as_ref().map(|entry| &entry.state) {
+            // It waits for what it does not go together with.
+            Some(MergeState::Red { with, .. }) => with.is_some(),
+            Some(
+                MergeState::Queued
+                | MergeState::Merging
+                | MergeState::Merged { .. }
+                | MergeState::Conflict { .. }
+                | MergeState::Refused { .. },
+            ) => false,
+            None => true,
+        };
+        is_to_be_queued && self.is_automated(Goal::Merged) && !self.is_rejected()
     }
 }

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::assignment::Assignment;
-use crate::ids::{AssignmentId, EffectKey, IssueRef, MachineName, Timestamp};
+use crate::assignment::{Assignment, AssignmentKind};
+use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, RepoName, Timestamp};
 use crate::key::EffectKind;
 use crate::session::{Since, StepRun};
 
@@ -20,6 +20,9 @@ pub struct Board {
     pub assignments: BTreeMap<AssignmentId, Assignment>,
     /// Effects without an outcome yet, and the assignment each is for.
     pub open_effects: BTreeMap<EffectKey, AssignmentId>,
+    /// The tip of each repository's base, as far as somebody looked.
+    #[serde(default)]
+    pub bases: BTreeMap<RepoName, CommitId>,
     /// Per machine what is known of its agent and its account.
     pub machines: BTreeMap<MachineName, MachineFacts>,
     /// US dollars per day (UTC, days since the epoch) on which assignments ended; only the last
@@ -58,10 +61,25 @@ impl Board {
     /// The assignment that says where an issue stands: the one that claims it, else the latest.
     #[must_use]
     pub fn leading(&self, issue: &IssueRef) -> Option<&Assignment> {
-        self.of_issue(issue).max_by_key(|it| {
+        let writers = self.of_issue(issue).filter(|it| it.kind.writes());
+        writers.max_by_key(|it| {
             let current = it.superseded_by.is_none();
-            (it.claims_issue(), current, it.requested_at, &it.id)
+            let under_way = it.is_at_work() || it.is_in_merge_queue() || it.merged_as().is_some();
+            (
+                it.claims_issue(),
+                under_way,
+                current,
+                it.requested_at,
+                &it.id,
+            )
         })
+    }
+
+    /// The assignment that claims the issue of `it` in its place: only one of them goes on by itself.
+    #[must_use]
+    pub fn rival(&self, it: &Assignment) -> Option<&Assignment> {
+        let leading = self.leading(&it.issue);
+        leading.filter(|other| other.id != it.id && other.claims_issue())
     }
 
     /// An assignment and those that it goes on with, the latest first.
@@ -71,14 +89,38 @@ impl Board {
         std::iter::successors(Some(it), before).take(self.assignments.len() + 1)
     }
 
-    /// US dollars that ended assignments of an issue have cost. All of them stay on the board
+    /// The assignments that look at a branch as it is now, the earliest first.
+    pub fn serving<'b>(
+        &'b self,
+        it: &'b Assignment,
+        kind: AssignmentKind,
+    ) -> impl Iterator<Item = &'b Assignment> {
+        let head = it.deliverable().map(|work| work.head);
+        let about = move |other: &&Assignment| {
+            let about = other.about.as_ref();
+            other.kind == kind
+                && about.is_some_and(|about| about.id == it.id && Some(&about.head) == head)
+        };
+        let mut all: Vec<&Assignment> = self.of_issue(&it.issue).filter(about).collect();
+        all.sort_by_key(|other| (other.requested_at, &other.id));
+        all.into_iter()
+    }
+
+    /// US dollars that the assignments of an issue have cost so far. All of them stay on the board
     /// until the issue is solved, so that this needs no account of its own.
     #[must_use]
     pub fn spent_on(&self, issue: &IssueRef) -> f64 {
         self.of_issue(issue)
-            .filter_map(|it| it.end.as_ref())
-            .map(|end| end.cost_usd)
+            .map(|it| it.end.as_ref().map_or(it.spent_usd, |end| end.cost_usd))
             .sum()
+    }
+
+    /// US dollars of the day (UTC) of `now`: of what has ended on it, and of what runs.
+    #[must_use]
+    pub fn spent_on_day(&self, now: Timestamp) -> f64 {
+        let ended = self.cost_by_day.get(&now.day()).copied().unwrap_or(0.0);
+        let running: f64 = self.assignments.values().map(|it| it.spent_usd).sum();
+        ended + running
     }
 
     /// The keys of the effects of an assignment that have no outcome yet.

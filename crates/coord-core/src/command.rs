@@ -3,12 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{
-    AssignmentKind, FileScope, FreshnessRule, Goal, MergeMethod, TestResult, Waivers, WorkerEnd,
+    AssignmentKind, FileScope, FreshnessRule, Goal, MergeMethod, Waivers, WorkerEnd,
 };
+use crate::delivery::PullAuthor;
 use crate::effect::{EffectRequest, ForeignClaim, Outcome};
 use crate::event::BoardEvent;
 use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, RepoName, Timestamp};
 use crate::issue::Issue;
+use crate::policy::Gate;
+use crate::verdict::TestResult;
 
 /// Everything that can change the board.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,7 +46,23 @@ pub enum Command {
         result: TestResult,
         /// The reason, for people.
         note: String,
+        /// What the test has said, as far as somebody who puts it right should know.
+        #[serde(default)]
+        output: Option<String>,
     },
+    /// Have the pull request of a finished branch opened.
+    OpenPull {
+        /// The assignment.
+        id: AssignmentId,
+        /// Who writes its text.
+        author: PullAuthor,
+        /// Whether a review of it is wanted too.
+        review: bool,
+    },
+    /// Have a finished branch read or tried out.
+    Serve(Box<ServeRequest>),
+    /// Have a finished branch put right.
+    Fix(Box<FixRequest>),
     /// Put finished assignments into the merge queue and merge what may be merged.
     Merge {
         /// Which ones; empty means every finished assignment with commits that is not merged.
@@ -54,6 +73,9 @@ pub enum Command {
         method: MergeMethod,
         /// Whether `ids` is also the order of merging.
         ordered: bool,
+        /// Gates to set aside for them as they are now, with the reason.
+        #[serde(default)]
+        set_aside: Option<SetAside>,
     },
     /// An agent's word about one of its assignments.
     Report {
@@ -105,8 +127,6 @@ pub enum Command {
 pub struct AssignRequest {
     /// A fresh id.
     pub id: AssignmentId,
-    /// What the assignment is for.
-    pub kind: AssignmentKind,
     /// Where to run it; `None` lets `decide` choose the machine with the most free slots.
     pub machine: Option<MachineName>,
     /// The repository.
@@ -154,6 +174,45 @@ pub struct RetryRequest {
     pub when_blocked: WhenBlocked,
     /// Rules that the person sets aside, beside those of the assignment before.
     pub waivers: Waivers,
+}
+
+/// What a person asks for with `coord review` and `coord smoke`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServeRequest {
+    /// A fresh id.
+    pub id: AssignmentId,
+    /// A kind that does not write.
+    pub kind: AssignmentKind,
+    /// The assignment whose branch it is about.
+    pub about: AssignmentId,
+    /// Where to run it; `None` lets `decide` choose.
+    pub machine: Option<MachineName>,
+    /// The model; `None`: as configured.
+    pub model: Option<String>,
+}
+
+/// What a person asks for with `coord fix`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FixRequest {
+    /// A fresh id.
+    pub id: AssignmentId,
+    /// The assignment whose branch is to be put right.
+    pub follows: AssignmentId,
+    /// Where to run it; `None` lets `decide` choose.
+    pub machine: Option<MachineName>,
+    /// The model; `None`: one up from the one before.
+    pub model: Option<String>,
+    /// What the worker is told beyond what was found.
+    pub guidance: Option<String>,
+}
+
+/// Gates that a person sets aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAside {
+    /// Which ones.
+    pub gates: Vec<Gate>,
+    /// Why, in the person's words; not empty.
+    pub reason: String,
 }
 
 /// What to do with an assignment that cannot start now but could later.
@@ -216,6 +275,11 @@ pub enum AgentReport {
     Stuck {
         /// Its question.
         question: String,
+    },
+    /// The running worker has used so much.
+    Spent {
+        /// US dollars so far, over its whole session, by the agent's estimate.
+        cost_usd: f64,
     },
     /// The account of the machine has hit a usage limit.
     RateLimited {

@@ -135,7 +135,8 @@ fn count(number: usize, what: &str) -> String {
 }
 
 /// One line of somebody else's text as inline code.
-fn inline(text: &str) -> String {
+#[must_use]
+pub fn inline(text: &str) -> String {
     let one_line: String = text
         .chars()
         .map(|c| {
@@ -153,7 +154,8 @@ fn inline(text: &str) -> String {
 }
 
 /// Somebody else's text as a block of code, with a fence longer than any run of backticks in it.
-fn fenced(text: &str) -> String {
+#[must_use]
+pub fn fenced(text: &str) -> String {
     let text = harmless(text.trim(), QUOTED);
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
@@ -162,7 +164,8 @@ fn fenced(text: &str) -> String {
 
 /// At most `limit` characters of `text`, without control characters and with a zero-width space
 /// in whatever a marker or a mention is made of.
-fn harmless(text: &str, limit: usize) -> String {
+#[must_use]
+pub fn harmless(text: &str, limit: usize) -> String {
     let plain = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
     let mut kept: String = text.chars().filter(plain).take(limit).collect();
     if text.chars().filter(plain).nth(limit).is_some() {

@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::assignment::{
-    Assignment, AssignmentKind, AssignmentState, Start, Waivers, WorkerEnd, WorkerResult,
+    Assignment, AssignmentKind, Cause, Start, Waivers, WorkerEnd, WorkerResult,
 };
 use crate::board::Board;
-use crate::ids::{AssignmentId, MachineName, Timestamp};
+use crate::ids::{AssignmentId, CommitId, MachineName, Timestamp};
 use crate::issue::branch_name;
+use crate::repair;
 
 /// How much of a worker's last words is passed on, in characters.
 const LAST_WORDS: usize = 1500;
@@ -20,6 +21,9 @@ const LAST_WORDS: usize = 1500;
 /// What is decided about the assignment that goes on.
 pub(crate) struct Plan {
     pub(crate) id: AssignmentId,
+    /// A kind that writes, and is not the first.
+    pub(crate) kind: AssignmentKind,
+    pub(crate) cause: Cause,
     pub(crate) machine: MachineName,
     pub(crate) pinned: bool,
     pub(crate) model: Option<String>,
@@ -30,54 +34,49 @@ pub(crate) struct Plan {
     /// Whether the session of the worker goes on, where the machine has it.
     pub(crate) resume: bool,
     pub(crate) not_before: Option<Timestamp>,
+    /// The commit of the base that the branch is to be brought up to.
+    pub(crate) onto: Option<CommitId>,
     pub(crate) retries: u32,
+    pub(crate) rounds: u32,
     pub(crate) waivers: Waivers,
     pub(crate) now: Timestamp,
 }
 
 /// The assignment that goes on with `old`, which stands on `board`.
 pub(crate) fn follow(board: &Board, old: &Assignment, plan: Plan) -> Assignment {
-    let start = Start {
-        not_before: plan.not_before,
-        ..start(old, &plan.machine, plan.resume)
-    };
+    let mut start = start(old, &plan.machine, plan.resume);
+    start.not_before = plan.not_before;
+    start.onto = plan.onto.clone();
+    start.base = plan.onto.clone().or(start.base);
     // Commits that are only on that machine, or a session, cannot be gone on with elsewhere.
     let tied = start.session.is_some() || (start.branch.is_some() && !is_published(old, &start));
-    let told = told(board, old, &plan, &start);
+    let told = match plan.kind {
+        AssignmentKind::Fix | AssignmentKind::Rebase => repair::told(board, old, &plan),
+        AssignmentKind::Work
+        | AssignmentKind::Continue
+        | AssignmentKind::Pr
+        | AssignmentKind::Review
+        | AssignmentKind::Smoke => told(board, old, &plan, &start),
+    };
+    let (issue, title) = (old.issue.clone(), old.title.clone());
     Assignment {
-        id: plan.id,
-        kind: AssignmentKind::Continue,
         follows: Some(old.id.clone()),
-        superseded_by: None,
-        issue: old.issue.clone(),
-        title: old.title.clone(),
         briefing: told.briefing,
         issue_body: Some(told.issue),
-        machine: plan.machine,
         pinned: plan.pinned || tied,
         model: plan.model,
         scope: old.scope.clone(),
-        observed: BTreeSet::new(),
         goal: old.goal,
         branch: branch(board, old),
         start,
         retries: plan.retries,
+        rounds: plan.rounds,
         guidance: plan.guidance.into_iter().collect(),
-        answered: None,
-        unheard: false,
         waived: both(old.waived, plan.waivers),
         claims_above: old.claims_above,
         freshness: old.freshness,
-        state: AssignmentState::Waiting,
-        requested_at: plan.now,
-        started_at: None,
-        finished_at: None,
-        stop_requested: false,
-        stuck: None,
-        end: None,
-        test_runs: 0,
-        verdict: None,
-        merge: None,
+        delivery: old.delivery.for_next(),
+        ..Assignment::new(plan.id, plan.kind, issue, title, plan.machine, plan.now)
     }
 }
 
@@ -95,6 +94,7 @@ fn start(old: &Assignment, machine: &MachineName, resume: bool) -> Start {
             .or_else(|| old.start.base.clone()),
         branch: branch.or_else(|| old.start.branch.clone()),
         session: session.and_then(|end| end.session.clone()),
+        onto: None,
         not_before: None,
     }
 }
@@ -134,27 +134,26 @@ pub(crate) fn both(one: Waivers, other: Waivers) -> Waivers {
 }
 
 /// What the worker is told.
-struct Told {
-    /// The text of the issue, and the last words of the worker before; not trusted.
-    issue: String,
+pub(crate) struct Told {
+    /// The text of the issue, and what workers and tests have said; not trusted.
+    pub(crate) issue: String,
     /// The task; trusted.
-    briefing: String,
+    pub(crate) briefing: String,
 }
 
 fn told(board: &Board, old: &Assignment, plan: &Plan, start: &Start) -> Told {
-    let first = board.chain(old).last().unwrap_or(old);
+    let first = begun_by(board, old);
     let (text, task) = match &first.issue_body {
         Some(text) => (text, Some(&first.briefing)),
         None => (&first.briefing, None),
     };
-    let mut issue = plan.issue_text.clone().unwrap_or_else(|| text.clone());
+    // What was found wrong stands after the text of the issue as it was then.
+    let as_it_is_now = plan.issue_text.clone();
+    let mut issue = as_it_is_now
+        .filter(|_| first.kind == AssignmentKind::Work)
+        .unwrap_or_else(|| text.clone());
     let has_words = push_last_words(&mut issue, old);
-    let mut said: Vec<&String> = board
-        .chain(old)
-        .flat_map(|it| it.guidance.iter().rev())
-        .collect();
-    said.reverse();
-    said.extend(&plan.guidance);
+    let mut said = said(board, old, plan);
 
     let mut briefing = String::new();
     if start.session.is_some() {
@@ -186,13 +185,34 @@ fn told(board: &Board, old: &Assignment, plan: &Plan, start: &Start) -> Told {
         }
     }
     push_kept(&mut briefing, old);
+    push_said(&mut briefing, &said);
+    Told { issue, briefing }
+}
+
+/// The assignment whose task is gone on with.
+fn begun_by<'b>(board: &'b Board, old: &'b Assignment) -> &'b Assignment {
+    let begun = |it: &&Assignment| it.kind != AssignmentKind::Continue;
+    let first = board.chain(old).find(begun);
+    first.or_else(|| board.chain(old).last()).unwrap_or(old)
+}
+
+/// What people said to anybody who worked on it, in their order, and what one says now.
+pub(crate) fn said<'b>(board: &'b Board, old: &'b Assignment, plan: &'b Plan) -> Vec<&'b String> {
+    let before = board.chain(old).flat_map(|it| it.guidance.iter().rev());
+    let mut said: Vec<&String> = before.collect();
+    said.reverse();
+    said.extend(&plan.guidance);
+    said
+}
+
+/// Puts what people said after the task.
+pub(crate) fn push_said(briefing: &mut String, said: &[&String]) {
     for text in said {
         push(
-            &mut briefing,
+            briefing,
             format_args!("\n\nA person says about it:\n\n{}", text.trim()),
         );
     }
-    Told { issue, briefing }
 }
 
 /// The question or the error that the worker before has ended with; whether there was one.
@@ -226,6 +246,6 @@ fn push_kept(briefing: &mut String, old: &Assignment) {
 }
 
 /// Writing to a string cannot fail.
-fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
+pub(crate) fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = out.write_fmt(text);
 }

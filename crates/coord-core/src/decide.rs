@@ -3,9 +3,12 @@
 //! One file per family of commands. Each works on a [`Draft`], which applies what it emits at
 //! once, so that a later step sees the board as it will be.
 
+mod advance;
 mod assign;
+mod combine;
 mod draft;
 mod end;
+mod fix;
 mod follow;
 mod merge;
 mod outcome;
@@ -13,7 +16,9 @@ mod promote;
 mod reassign;
 mod report;
 mod retry;
+mod serve;
 mod session;
+mod spend;
 mod stop;
 mod test;
 
@@ -53,20 +58,30 @@ fn carry_out(draft: &mut Draft<'_>, command: &Command) -> Result<(), Refusal> {
         Command::Guide { id, guidance } => return retry::guide(draft, id, guidance),
         Command::Stop { id } => return stop::stop(draft, id),
         Command::Test { id } => return test::request(draft, id),
-        Command::RecordVerdict { id, result, note } => {
-            return test::record_by_hand(draft, id, *result, note);
+        Command::RecordVerdict {
+            id,
+            result,
+            note,
+            output,
+        } => return test::record_by_hand(draft, id, *result, note, output.as_deref()),
+        Command::OpenPull { id, author, review } => {
+            return advance::want_pull(draft, id, *author, *review);
         }
+        Command::Serve(request) => return serve::serve(draft, request),
+        Command::Fix(request) => return fix::fix(draft, request),
         Command::Merge {
             ids,
             repo,
             method,
             ordered,
+            set_aside,
         } => {
             let wish = merge::Wish {
                 ids,
                 repo: repo.as_ref(),
                 method: *method,
                 ordered: *ordered,
+                set_aside: set_aside.as_ref(),
             };
             return merge::enqueue(draft, &wish);
         }

@@ -5,11 +5,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::assignment::{FileScope, FreshnessRule, MergeMethod, Start, TestResult};
+use crate::assignment::{AssignmentKind, FileScope, FreshnessRule, MergeMethod, Start};
 use crate::failure::FailureClass;
-use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, Timestamp};
+use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, RepoName, Timestamp};
 use crate::key::EffectKind;
 use crate::session::{Step, StepResult};
+use crate::verdict::{Finding, ReviewResult, TestResult};
 
 /// An effect with its idempotency key: one row of the outbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,6 +78,40 @@ pub enum Effect {
         /// The commit to test.
         head: CommitId,
     },
+    /// Open the pull request of a branch, or find the one that is open.
+    OpenPull {
+        /// The assignment whose work it is.
+        id: AssignmentId,
+        /// The issue that it solves.
+        issue: IssueRef,
+        /// The branch.
+        branch: String,
+        /// One line.
+        title: String,
+        /// Markdown, without the words that close the issue.
+        body: String,
+    },
+    /// Check the answer of a reviewer or an author against its schema and the diff; post a review.
+    JudgeAnswer(Box<AnswerSpec>),
+    /// Wait for what the forge's own checks say.
+    ReadChecks {
+        /// The assignment whose work it is.
+        id: AssignmentId,
+        /// The issue that it solves.
+        issue: IssueRef,
+        /// The branch.
+        branch: String,
+        /// Its tip.
+        head: CommitId,
+    },
+    /// Build what the base branch would be with the first entry, with the first two and so on, and
+    /// test each; of the first that is red twice, find the entry that it does not go together with.
+    TestCombination {
+        /// The repository.
+        repo: RepoName,
+        /// In the order of merging; never empty.
+        entries: Vec<CombinationEntry>,
+    },
     /// Merge the branch into the default branch, provided that it still points at `head`.
     Merge {
         /// The assignment whose work it is.
@@ -91,6 +126,12 @@ pub enum Effect {
         head: CommitId,
         /// How to merge it.
         method: MergeMethod,
+        /// The tip of the base that it was tested on; `None`: any.
+        #[serde(default)]
+        onto: Option<CommitId>,
+        /// The tree of the result that was tested, as an object id.
+        #[serde(default)]
+        tree: Option<String>,
     },
     /// Close the issue, after the proof that its work is in the base branch.
     CloseIssue {
@@ -111,11 +152,129 @@ pub enum Effect {
     },
 }
 
+/// The answer of an assignment that had to give it in a schema.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerSpec {
+    /// Whose answer.
+    pub id: AssignmentId,
+    /// A review or the text of a pull request.
+    pub kind: AssignmentKind,
+    /// Where it ran.
+    pub machine: MachineName,
+    /// The assignment whose branch it is about.
+    pub about: AssignmentId,
+    /// The issue that the branch solves.
+    pub issue: IssueRef,
+    /// The branch.
+    pub branch: String,
+    /// The commit that was read.
+    pub head: CommitId,
+    /// The commit that the work started from, where it is known.
+    pub base: Option<CommitId>,
+    /// The pull request, where there is one.
+    pub pull: Option<u64>,
+    /// JSON, at most 256 KiB; untrusted.
+    pub answer: String,
+}
+
+/// A branch in a combination that is tested.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CombinationEntry {
+    /// The assignment whose work it is.
+    pub id: AssignmentId,
+    /// The branch.
+    pub branch: String,
+    /// Its tip.
+    pub head: CommitId,
+    /// How it is going to be merged.
+    pub method: MergeMethod,
+    /// Whether its own tests are green: where the base holds nothing that it does not, that is
+    /// the combination.
+    pub tested: bool,
+}
+
+/// What came of one entry of a combination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Combined {
+    /// The entry.
+    pub id: AssignmentId,
+    /// The commit that was meant.
+    pub head: CommitId,
+    /// What came of it.
+    pub result: CombinedResult,
+}
+
+/// Green, red, in conflict, or not tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "result")]
+pub enum CombinedResult {
+    /// Green on top of every green entry before it.
+    Green {
+        /// The tree that was tested, as an object id.
+        tree: Option<String>,
+    },
+    /// Red twice.
+    Red {
+        /// The entry before it that it does not go together with; `None`: the base.
+        with: Option<AssignmentId>,
+        /// One line.
+        note: String,
+        /// The end of what the test has said; untrusted.
+        output: Option<String>,
+    },
+    /// It does not merge with the base as it is.
+    Conflict {
+        /// The paths in conflict.
+        paths: Vec<String>,
+    },
+    /// Its branch points elsewhere.
+    HeadMoved {
+        /// Where.
+        head: CommitId,
+    },
+    /// It was not tried, because of one before it.
+    Later,
+}
+
+/// What somebody who reads or tries out a branch needs beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServingSpec {
+    /// The assignment whose branch it is.
+    pub about: AssignmentId,
+    /// The branch.
+    pub branch: String,
+    /// Its tip, which is checked out.
+    pub head: CommitId,
+    /// The commit that the work started from, where it is known.
+    pub base: Option<CommitId>,
+    /// The pull request, where there is one.
+    pub pull: Option<u64>,
+    /// The last review of the branch before this commit.
+    pub reviewed: Option<EarlierReview>,
+    /// Where the commit comes from somebody who was to put something right: the tip before that.
+    pub fixed_from: Option<CommitId>,
+}
+
+/// A review of an earlier tip of the same branch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierReview {
+    /// The commit that was reviewed.
+    pub head: CommitId,
+    /// What was found; untrusted.
+    pub findings: Vec<Finding>,
+}
+
 /// Everything an agent needs to start a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DispatchSpec {
     /// The assignment.
     pub id: AssignmentId,
+    /// What it is for.
+    #[serde(default)]
+    pub kind: AssignmentKind,
+    /// What it looks at, where it does not write itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serving: Option<Box<ServingSpec>>,
     /// The agent to hand it to.
     pub machine: MachineName,
     /// The issue to work on.
@@ -184,18 +343,21 @@ pub enum CommentEvent {
     Stuck,
     /// The work is in the base branch.
     Merge,
+    /// A reviewer has judged it.
+    Review,
     /// The claim that the comment carried is taken back.
     Withdrawn,
 }
 
 impl CommentEvent {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Briefing,
         Self::Completion,
         Self::Failure,
         Self::Stuck,
         Self::Merge,
+        Self::Review,
         Self::Withdrawn,
     ];
 
@@ -208,6 +370,7 @@ impl CommentEvent {
             Self::Failure => "failure",
             Self::Stuck => "stuck",
             Self::Merge => "merge",
+            Self::Review => "review",
             Self::Withdrawn => "withdrawn",
         }
     }
@@ -257,11 +420,67 @@ pub enum Outcome {
         result: TestResult,
         /// One line for people.
         note: String,
+        /// The end of what a red test has said, at most [`crate::verdict::OUTPUT`] bytes.
+        #[serde(default)]
+        output: Option<String>,
+    },
+    /// The pull request is open.
+    PullOpened {
+        /// Its number.
+        number: u64,
+    },
+    /// The answer is a review, which is posted; its places are in the diff.
+    Reviewed {
+        /// What it comes to.
+        result: ReviewResult,
+        /// A few sentences.
+        summary: String,
+        /// Remarks.
+        findings: Vec<Finding>,
+    },
+    /// The answer is the text of a pull request.
+    PullWritten {
+        /// One line.
+        title: String,
+        /// Markdown.
+        body: String,
+    },
+    /// The answer is of no use.
+    AnswerInvalid {
+        /// Why.
+        why: String,
+    },
+    /// The forge's checks have ended.
+    ChecksRead {
+        /// Whether every check that is expected is known to be good.
+        good: bool,
+        /// One line for people.
+        note: String,
+    },
+    /// The combinations are tested, as far as it made sense.
+    Combined {
+        /// The tip of the base that they were built on.
+        base: CommitId,
+        /// For each entry, in their order.
+        results: Vec<Combined>,
+    },
+    /// The base is not where the combination was tested.
+    BaseMoved {
+        /// Where it is.
+        base: CommitId,
+    },
+    /// The branch is not at the commit that the gates hold for.
+    HeadMoved {
+        /// Where it is.
+        head: CommitId,
     },
     /// The work is in the base branch.
     Merged {
         /// The commit on the base branch that holds it.
         commit: CommitId,
+        /// What is not as it should be: e.g. that the tree is not the one that was tested.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        warning: Option<String>,
     },
     /// The work does not merge with the base as it is now.
     MergeConflict {
@@ -303,9 +522,17 @@ impl Outcome {
             Self::Guided => EffectKind::Guide,
             Self::CommentPosted => EffectKind::Comment,
             Self::Tested { .. } => EffectKind::Test,
-            Self::Merged { .. } | Self::MergeConflict { .. } | Self::MergeRefused { .. } => {
-                EffectKind::Merge
+            Self::PullOpened { .. } => EffectKind::Pull,
+            Self::Reviewed { .. } | Self::PullWritten { .. } | Self::AnswerInvalid { .. } => {
+                EffectKind::Judge
             }
+            Self::ChecksRead { .. } => EffectKind::Checks,
+            Self::Combined { .. } => EffectKind::Combine,
+            Self::Merged { .. }
+            | Self::MergeConflict { .. }
+            | Self::MergeRefused { .. }
+            | Self::BaseMoved { .. }
+            | Self::HeadMoved { .. } => EffectKind::Merge,
             Self::IssueClosed => EffectKind::Close,
             Self::StepEnded { .. } => EffectKind::Step,
             Self::Failed { .. } => return None,

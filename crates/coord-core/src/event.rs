@@ -2,11 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::assignment::{Assignment, Cause, MergeMethod, TestVerdict, WorkerEnd};
+use crate::assignment::{Assignment, Cause, MergeMethod, WorkerEnd};
 use crate::command::Refusal;
+use crate::delivery::{PullAuthor, PullText};
 use crate::effect::{ForeignClaim, Outcome};
-use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, Timestamp};
+use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, RepoName, Timestamp};
 use crate::session::{Period, Step, StepResult};
+use crate::verdict::{
+    ChecksVerdict, Combination, Override, ReviewVerdict, SmokeVerdict, TestFailure, TestVerdict,
+};
 
 /// The version of the event bodies that this build writes.
 pub const EVENT_VERSION: u32 = 1;
@@ -152,6 +156,126 @@ pub enum BoardEvent {
         /// The verdict with its commit.
         verdict: TestVerdict,
     },
+    /// Its test could not be run, or not to its end.
+    TestBroken {
+        /// The assignment.
+        id: AssignmentId,
+        /// Why.
+        failure: TestFailure,
+    },
+    /// A person wants its pull request.
+    PullWanted {
+        /// The assignment.
+        id: AssignmentId,
+        /// Who writes its text.
+        author: PullAuthor,
+        /// Whether a review of it is wanted too.
+        review: bool,
+    },
+    /// A worker has written the text of its pull request.
+    PullWritten {
+        /// The assignment whose pull request it is.
+        id: AssignmentId,
+        /// The text.
+        text: PullText,
+    },
+    /// Its pull request is open.
+    PullOpened {
+        /// The assignment.
+        id: AssignmentId,
+        /// The number of the pull request.
+        number: u64,
+    },
+    /// The forge does not open its pull request.
+    PullRefused {
+        /// The assignment.
+        id: AssignmentId,
+        /// Why.
+        reason: String,
+    },
+    /// A reviewer has judged it.
+    ReviewRecorded {
+        /// The assignment whose branch was reviewed.
+        id: AssignmentId,
+        /// The verdict with its commit.
+        verdict: Box<ReviewVerdict>,
+    },
+    /// The answer of a reviewer or author is of no use.
+    AnswerRefused {
+        /// Whose answer.
+        id: AssignmentId,
+        /// Why.
+        why: String,
+    },
+    /// It was tried out on a machine that has what it needs.
+    SmokeRecorded {
+        /// The assignment whose branch was tried.
+        id: AssignmentId,
+        /// The verdict with its commit.
+        verdict: SmokeVerdict,
+    },
+    /// The forge's own checks of it have ended.
+    ChecksRecorded {
+        /// The assignment.
+        id: AssignmentId,
+        /// The verdict with its commit.
+        verdict: ChecksVerdict,
+    },
+    /// A person has set a gate aside.
+    GateOverridden {
+        /// The assignment.
+        id: AssignmentId,
+        /// Which one, for which commit, and why.
+        set_aside: Override,
+    },
+    /// Somebody has pushed to its branch: what was found out about the old tip counts no more.
+    BranchMoved {
+        /// The assignment.
+        id: AssignmentId,
+        /// The tip now.
+        head: CommitId,
+    },
+    /// It is green on top of what is merged before it.
+    CombinationGreen {
+        /// The assignment.
+        id: AssignmentId,
+        /// Which combination.
+        combination: Combination,
+    },
+    /// It is red on top of what is merged before it.
+    CombinationRed {
+        /// The assignment.
+        id: AssignmentId,
+        /// The tip of the base.
+        base: CommitId,
+        /// The entry that it does not go together with; `None`: what is in the base.
+        with: Option<AssignmentId>,
+        /// One line.
+        note: String,
+        /// The end of what the test has said; untrusted.
+        output: Option<String>,
+    },
+    /// The base of a repository is somewhere else than its combinations were tested on.
+    BaseMoved {
+        /// The repository.
+        repo: RepoName,
+        /// Where it is.
+        base: CommitId,
+    },
+    /// Its running worker has used more.
+    SpendingObserved {
+        /// The assignment.
+        id: AssignmentId,
+        /// US dollars so far, by its agent's estimate.
+        cost_usd: f64,
+    },
+    /// A budget is used up: its worker is stopped, and its work saved.
+    BudgetExceeded {
+        /// The assignment.
+        id: AssignmentId,
+        /// Which budget, with the numbers.
+        budget: String,
+    },
     /// It entered the merge queue, or was put back into it.
     MergeQueued {
         /// The assignment.
@@ -172,6 +296,9 @@ pub enum BoardEvent {
         id: AssignmentId,
         /// The commit on the base branch.
         commit: CommitId,
+        /// What is not as it should be with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        warning: Option<String>,
     },
     /// It does not merge with the base.
     MergeConflicted {
@@ -262,6 +389,21 @@ impl BoardEvent {
             | Self::AssignmentLost { id }
             | Self::TestStarted { id, .. }
             | Self::TestRecorded { id, .. }
+            | Self::TestBroken { id, .. }
+            | Self::PullWanted { id, .. }
+            | Self::PullWritten { id, .. }
+            | Self::PullOpened { id, .. }
+            | Self::PullRefused { id, .. }
+            | Self::ReviewRecorded { id, .. }
+            | Self::AnswerRefused { id, .. }
+            | Self::SmokeRecorded { id, .. }
+            | Self::ChecksRecorded { id, .. }
+            | Self::GateOverridden { id, .. }
+            | Self::BranchMoved { id, .. }
+            | Self::CombinationGreen { id, .. }
+            | Self::CombinationRed { id, .. }
+            | Self::SpendingObserved { id, .. }
+            | Self::BudgetExceeded { id, .. }
             | Self::MergeQueued { id, .. }
             | Self::MergeStarted { id }
             | Self::Merged { id, .. }
@@ -269,7 +411,8 @@ impl BoardEvent {
             | Self::MergeRefused { id, .. }
             | Self::EffectQueued { id, .. }
             | Self::AssignmentArchived { id } => Some(id),
-            Self::RateLimited { .. }
+            Self::BaseMoved { .. }
+            | Self::RateLimited { .. }
             | Self::AgentSilent { .. }
             | Self::AgentBack { .. }
             | Self::IssueClosed { .. }

@@ -17,6 +17,8 @@ pub enum Fate {
     Unused,
     /// The worker ended well, and a later assignment goes on with its work.
     Continued,
+    /// It has judged, described or tried out the work of another one.
+    Served,
     /// The worker failed, or could not be started.
     Failed,
     /// It was stopped.
@@ -34,7 +36,16 @@ impl Fate {
                 return None;
             }
             AssignmentState::Done => match assignment.kind {
-                AssignmentKind::Work | AssignmentKind::Continue => of_commits(assignment),
+                AssignmentKind::Work
+                | AssignmentKind::Continue
+                | AssignmentKind::Fix
+                | AssignmentKind::Rebase => of_commits(assignment),
+                AssignmentKind::Pr | AssignmentKind::Review | AssignmentKind::Smoke => {
+                    match assignment.answer_refused {
+                        Some(_) => Self::Failed,
+                        None => Self::Served,
+                    }
+                }
             },
             AssignmentState::Failed => Self::Failed,
             AssignmentState::Cancelled => Self::Cancelled,
@@ -53,6 +64,7 @@ impl Fate {
             Self::Merged
             | Self::Unused
             | Self::Continued
+            | Self::Served
             | Self::Failed
             | Self::Cancelled
             | Self::Lost => self,
@@ -67,6 +79,7 @@ impl Fate {
             Self::UnderWay => "under_way",
             Self::Unused => "unused",
             Self::Continued => "continued",
+            Self::Served => "served",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Lost => "lost",
@@ -96,6 +109,7 @@ mod tests {
             Fate::UnderWay,
             Fate::Unused,
             Fate::Continued,
+            Fate::Served,
             Fate::Failed,
             Fate::Cancelled,
             Fate::Lost,
@@ -103,7 +117,7 @@ mod tests {
         for fate in fates {
             assert_eq!(serde_json::json!(fate), fate.as_str());
         }
-        for kind in [AssignmentKind::Work, AssignmentKind::Continue] {
+        for kind in AssignmentKind::ALL {
             assert_eq!(serde_json::json!(kind), kind.as_str());
         }
     }

@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::assignment::{Assignment, TestResult};
+use crate::assignment::Assignment;
+use crate::board::Board;
+use crate::key::EffectKind;
+use crate::pipeline::{self, Serving};
 use crate::policy::{Gate, Policy};
+use crate::verdict::{ReviewResult, TestResult};
 
 /// Whether a gate holds for the head that an assignment has now, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,12 +22,13 @@ pub struct GateStatus {
 
 /// Every configured gate, in the order of the configuration.
 #[must_use]
-pub fn gates(policy: &Policy, assignment: &Assignment) -> Vec<GateStatus> {
+pub fn gates(board: &Board, policy: &Policy, assignment: &Assignment) -> Vec<GateStatus> {
     let status = |gate: &Gate| {
-        let (holds, why) = match gate {
-            Gate::Test => test(assignment),
-            Gate::Review => review(policy),
-            Gate::Ci => (true, ci(policy, assignment)),
+        let (holds, why) = match (assignment.overridden(*gate), gate) {
+            (Some(reason), _) => (true, format!("a person has set it aside: {reason}")),
+            (None, Gate::Test) => test(board, assignment),
+            (None, Gate::Review) => review(board, policy, assignment),
+            (None, Gate::Ci) => ci(board, policy, assignment),
         };
         GateStatus {
             gate: *gate,
@@ -36,37 +41,67 @@ pub fn gates(policy: &Policy, assignment: &Assignment) -> Vec<GateStatus> {
 
 /// The first gate that does not hold.
 #[must_use]
-pub fn first_closed(policy: &Policy, assignment: &Assignment) -> Option<GateStatus> {
-    gates(policy, assignment)
+pub fn first_closed(board: &Board, policy: &Policy, assignment: &Assignment) -> Option<GateStatus> {
+    gates(board, policy, assignment)
         .into_iter()
         .find(|status| !status.holds)
 }
 
-fn test(assignment: &Assignment) -> (bool, String) {
-    match assignment.verdict_for_head() {
-        None => (false, "its head has not been tested".to_owned()),
-        Some(verdict) => match verdict.result {
+fn test(board: &Board, assignment: &Assignment) -> (bool, String) {
+    if let Some(verdict) = assignment.verdict_for_head() {
+        return match verdict.result {
             TestResult::Passed => (true, "its tests passed".to_owned()),
             TestResult::Skipped => (true, "its tests were skipped on purpose".to_owned()),
             TestResult::Failed => (false, "its tests failed".to_owned()),
-        },
+        };
+    }
+    if board.has_open(&assignment.id, EffectKind::Test) {
+        return (false, "its test still runs".to_owned());
+    }
+    match pipeline::test_failure(assignment) {
+        Some(failure) => (false, format!("its test could not be run: {}", failure.why)),
+        None => (false, "its head has not been tested".to_owned()),
     }
 }
 
-/// The forge's checks end outside; whoever merges looks at them then.
-fn ci(policy: &Policy, assignment: &Assignment) -> String {
+fn review(board: &Board, policy: &Policy, assignment: &Assignment) -> (bool, String) {
+    let rules = &policy.reviews;
+    if !rules.enabled && !assignment.delivery.wants.review {
+        return (true, "reviews are switched off".to_owned());
+    }
+    let verdict = assignment.review_of_head();
+    match verdict.map(|verdict| verdict.result) {
+        Some(ReviewResult::Approve) => return (true, "its reviewer approved it".to_owned()),
+        Some(ReviewResult::RequestChanges) => {
+            return (false, "its reviewer asked for changes".to_owned());
+        }
+        Some(ReviewResult::Comment) => {
+            let why = "its reviewer neither approved it nor asked for changes".to_owned();
+            return (!rules.require_approval, why);
+        }
+        None => {}
+    }
+    match pipeline::review(board, assignment) {
+        Serving::Active(_) => (false, "its review is not over".to_owned()),
+        Serving::Useless { why, .. } => (false, format!("its review came to nothing: {why}")),
+        Serving::Interrupted { .. } => (false, "its review was interrupted".to_owned()),
+        Serving::None if rules.require_approval || pipeline::wants_review(policy, assignment) => {
+            (false, "its head has not been reviewed".to_owned())
+        }
+        Serving::None => (true, "nobody asked for a review".to_owned()),
+    }
+}
+
+fn ci(board: &Board, policy: &Policy, assignment: &Assignment) -> (bool, String) {
     let repo = policy.repos.get(&assignment.issue.repo);
-    if repo.is_some_and(|repo| repo.shared) {
-        "the forge's checks are looked at when it is merged".to_owned()
-    } else {
-        "no checks are expected".to_owned()
+    if !repo.is_some_and(|repo| repo.shared) {
+        return (true, "no checks are expected".to_owned());
     }
-}
-
-fn review(policy: &Policy) -> (bool, String) {
-    if policy.reviews_enabled {
-        (false, "its head has no approving review".to_owned())
-    } else {
-        (true, "reviews are switched off".to_owned())
+    match assignment.checks_of_head() {
+        Some(verdict) => (verdict.good, verdict.note.clone()),
+        None if board.has_open(&assignment.id, EffectKind::Checks) => {
+            (false, "the forge's checks have not ended".to_owned())
+        }
+        None => (false, "the forge's checks have not been read".to_owned()),
     }
 }

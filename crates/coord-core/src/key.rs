@@ -23,6 +23,14 @@ pub enum EffectKind {
     Comment,
     /// [`crate::effect::Effect::RunTest`].
     Test,
+    /// [`crate::effect::Effect::OpenPull`].
+    Pull,
+    /// [`crate::effect::Effect::JudgeAnswer`].
+    Judge,
+    /// [`crate::effect::Effect::ReadChecks`].
+    Checks,
+    /// [`crate::effect::Effect::TestCombination`].
+    Combine,
     /// [`crate::effect::Effect::Merge`].
     Merge,
     /// [`crate::effect::Effect::CloseIssue`].
@@ -32,7 +40,7 @@ pub enum EffectKind {
 }
 
 impl EffectKind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 14] = [
         Self::Claim,
         Self::Release,
         Self::Dispatch,
@@ -40,6 +48,10 @@ impl EffectKind {
         Self::Guide,
         Self::Comment,
         Self::Test,
+        Self::Pull,
+        Self::Judge,
+        Self::Checks,
+        Self::Combine,
         Self::Merge,
         Self::Close,
         Self::Step,
@@ -56,6 +68,10 @@ impl EffectKind {
             Self::Guide => "guide",
             Self::Comment => "comment",
             Self::Test => "test",
+            Self::Pull => "pull",
+            Self::Judge => "judge",
+            Self::Checks => "checks",
+            Self::Combine => "combine",
             Self::Merge => "merge",
             Self::Close => "close",
             Self::Step => "step",
@@ -70,6 +86,10 @@ impl EffectKind {
             | Self::Dispatch
             | Self::Cancel
             | Self::Test
+            | Self::Pull
+            | Self::Judge
+            | Self::Checks
+            | Self::Combine
             | Self::Merge
             | Self::Close => true,
             Self::Release | Self::Comment | Self::Guide | Self::Step => false,
@@ -125,6 +145,26 @@ pub(crate) fn test(id: &AssignmentId, head: &CommitId, run: u32) -> EffectKey {
         0 | 1 => EffectKind::Test.key(format_args!("{id}:{head}")),
         _ => EffectKind::Test.key(format_args!("{id}:{head}:{run}")),
     }
+}
+
+/// `pull:ID:SEQ`: a person may have it tried again.
+pub(crate) fn pull(id: &AssignmentId, seq: u64) -> EffectKey {
+    EffectKind::Pull.key(format_args!("{id}:{seq}"))
+}
+
+/// `judge:ID`: an assignment gives one answer.
+pub(crate) fn judge(id: &AssignmentId) -> EffectKey {
+    EffectKind::Judge.key(id)
+}
+
+/// `checks:ID:SEQ`: a person may have them read again.
+pub(crate) fn checks(id: &AssignmentId, seq: u64) -> EffectKey {
+    EffectKind::Checks.key(format_args!("{id}:{seq}"))
+}
+
+/// `combine:ID:SEQ`, with the first entry.
+pub(crate) fn combine(id: &AssignmentId, seq: u64) -> EffectKey {
+    EffectKind::Combine.key(format_args!("{id}:{seq}"))
 }
 
 /// `merge:ID:ATTEMPT`.

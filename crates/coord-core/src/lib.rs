@@ -7,9 +7,10 @@
 pub mod assignment;
 pub mod board;
 pub mod command;
-mod comment;
+pub mod comment;
 mod continuation;
 mod decide;
+pub mod delivery;
 pub mod effect;
 pub mod event;
 pub mod failure;
@@ -23,12 +24,15 @@ pub mod ladder;
 mod lease;
 pub mod marker;
 mod obstacle;
+mod pipeline;
 pub mod placement;
 pub mod policy;
 pub mod queue;
+mod repair;
 pub mod scope;
 pub mod session;
 pub mod stage;
+pub mod verdict;
 pub mod why;
 
 pub use board::Board;

@@ -34,7 +34,7 @@ fn not_yet(it: &Assignment, now: Timestamp) -> Option<Refusal> {
 }
 
 fn dependency(board: &Board, policy: &Policy, it: &Assignment) -> Option<Refusal> {
-    if it.waived.ignore_deps {
+    if it.waived.ignore_deps || !it.kind.writes() {
         return None;
     }
     let upstreams = DependencyGraph::of(policy).upstreams(&it.issue.repo);
@@ -95,7 +95,7 @@ fn issue_budget(board: &Board, policy: &Policy, it: &Assignment) -> Option<Refus
 
 fn day_budget(board: &Board, policy: &Policy, it: &Assignment, now: Timestamp) -> Option<Refusal> {
     let limit = policy.budgets.day_usd?;
-    let spent = board.cost_by_day.get(&now.day()).copied().unwrap_or(0.0);
+    let spent = board.spent_on_day(now);
     used_up(it, "the budget of the day", spent, limit)
         .map(|it| it.hint("wait for tomorrow (UTC), or raise budgets.day_usd"))
 }

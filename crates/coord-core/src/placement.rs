@@ -48,7 +48,8 @@ fn best_of<'p>(
 }
 
 /// The machine for work that was begun on `before`: the best other one that answers; else that one,
-/// where it may still work on `repo`; else whichever is best.
+/// where it may still work on `repo`; else whichever is best. One with a free slot comes before one
+/// that has none: a worker that waits for an answer may keep its slot for ever.
 pub(crate) fn next_machine<'p>(
     board: &Board,
     policy: &'p Policy,
@@ -56,9 +57,15 @@ pub(crate) fn next_machine<'p>(
     before: &MachineName,
     now: Timestamp,
 ) -> Option<&'p MachineName> {
+    let is_free = |name: &&MachineName| free_slots(board, policy, name) > 0;
+    let other = elsewhere(board, policy, repo, before, now);
+    let same = may_work(policy, repo).find(|name| *name == before);
     let best = || best_machine(board, policy, repo, now);
-    elsewhere(board, policy, repo, before, now)
-        .or_else(|| may_work(policy, repo).find(|name| *name == before))
+    other
+        .filter(is_free)
+        .or_else(|| same.filter(is_free).filter(|name| !is_silent(board, name)))
+        .or(other)
+        .or(same)
         .or_else(best)
 }
 
@@ -72,6 +79,54 @@ pub(crate) fn elsewhere<'p>(
 ) -> Option<&'p MachineName> {
     let others = may_work(policy, repo).filter(|name| *name != before && !is_silent(board, name));
     best_of(board, policy, others, now)
+}
+
+/// What the machine has to be for somebody who looks at a branch.
+pub(crate) struct Reader<'a> {
+    /// Where the branch was made.
+    pub(crate) author: &'a MachineName,
+    /// Whether it is nowhere else.
+    pub(crate) tied: bool,
+    /// The capabilities that it takes.
+    pub(crate) needed: Vec<String>,
+    /// Where somebody has looked at it already, to no use.
+    pub(crate) tried: Vec<&'a MachineName>,
+}
+
+/// The machine for somebody who looks at a branch: one where nobody has tried before, another one
+/// without any work before another one with a free slot before the one that it was made on, of those
+/// that may work on `repo`.
+pub(crate) fn best_reader<'p>(
+    board: &Board,
+    policy: &'p Policy,
+    repo: &RepoName,
+    reader: &Reader<'_>,
+    now: Timestamp,
+) -> Option<&'p MachineName> {
+    let Reader {
+        author,
+        tied,
+        needed,
+        tried,
+    } = reader;
+    let can = |name: &&MachineName| {
+        let machine = policy.machines.get(*name);
+        machine.is_some_and(|it| needed.iter().all(|what| it.capabilities.contains(what)))
+            && (!tied || name == author)
+    };
+    let rank = |name: &MachineName| {
+        let free = free_slots(board, policy, name);
+        let slots = policy.machines.get(name).map_or(0, |it| it.max_workers);
+        let facts = board.machines.get(name);
+        let limited = facts.is_some_and(|facts| facts.limited_until > Some(now));
+        let away = is_silent(board, name) || limited;
+        let tried = tried.contains(&name);
+        let busy = free < slots;
+        (away, free == 0, tried, name == *author, busy, Reverse(free))
+    };
+    may_work(policy, repo)
+        .filter(can)
+        .min_by_key(|name| (rank(name), *name))
 }
 
 /// Whether the machine's agent did not answer when it was asked last.

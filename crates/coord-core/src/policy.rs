@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::assignment::MergeMethod;
+use crate::delivery::PullAuthor;
 use crate::ids::{MachineName, RepoName};
 use crate::session::Step;
 
@@ -25,8 +27,15 @@ pub struct Policy {
     pub budgets: BudgetPolicy,
     /// What must hold before a merge.
     pub gates: Vec<Gate>,
-    /// Whether the review gate waits for a review at all.
-    pub reviews_enabled: bool,
+    /// From the worker's end to the merge.
+    #[serde(default)]
+    pub pipeline: PipelinePolicy,
+    /// Reviews by a second worker.
+    #[serde(default)]
+    pub reviews: ReviewPolicy,
+    /// Smoke tests on machines that can run them.
+    #[serde(default)]
+    pub smoke: SmokePolicy,
     /// Globs that only the coordinator may change; forbidden to every worker.
     pub coordinator_only_files: Vec<String>,
     /// What runs when all work of a round is over, in order.
@@ -38,6 +47,59 @@ pub struct Policy {
     /// What is done to the checkouts of this machine after that.
     #[serde(default)]
     pub housekeeping: HousekeepingPolicy,
+}
+
+/// From the worker's end to the merge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PipelinePolicy {
+    /// How often in a row a branch is sent back without a person.
+    pub max_iterations: u32,
+    /// Who writes the text of pull requests that nobody asked for by hand.
+    pub pull_author: PullAuthor,
+    /// How work is merged that nobody asked for by hand.
+    #[serde(default)]
+    pub merge_method: MergeMethod,
+}
+
+impl Default for PipelinePolicy {
+    fn default() -> Self {
+        Self {
+            max_iterations: 3,
+            pull_author: PullAuthor::default(),
+            merge_method: MergeMethod::default(),
+        }
+    }
+}
+
+/// Reviews by a second worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct ReviewPolicy {
+    /// Whether the review gate waits for a review at all.
+    pub enabled: bool,
+    /// Whether reviews start by themselves.
+    pub auto_dispatch: bool,
+    /// Whether a merge needs an approval, or only no request for changes.
+    pub require_approval: bool,
+    /// The model of reviewers; `None`: as for a worker.
+    pub model: Option<String>,
+}
+
+/// Smoke tests on machines that can run them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct SmokePolicy {
+    /// Whether they start by themselves, for changes that a rule names.
+    pub auto_queue: bool,
+    /// Which files need which machine.
+    pub rules: Vec<CapabilityRule>,
+}
+
+/// A machine that tries changes of `files` needs the capabilities `requires`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapabilityRule {
+    /// Path prefixes or globs relative to the root of a repository.
+    pub files: Vec<String>,
+    /// Capabilities.
+    pub requires: Vec<String>,
 }
 
 /// What is done to the checkouts of this machine when a session is closed.
@@ -82,6 +144,10 @@ pub struct MachinePolicy {
     pub repos: Vec<RepoName>,
     /// How many workers may run on it at once.
     pub max_workers: u32,
+    /// The account that its workers use; a usage limit of one machine is that of all of the same
+    /// account. `None`: one of its own.
+    #[serde(default)]
+    pub account: Option<String>,
 }
 
 /// Which model a worker gets: flag, then label, then default.

@@ -49,17 +49,17 @@ impl Stage {
 pub fn stage(board: &Board, policy: &Policy, issue: &IssueRef) -> Stage {
     board
         .leading(issue)
-        .map_or(Stage::New, |assignment| stage_of(policy, assignment))
+        .map_or(Stage::New, |it| stage_of(board, policy, it))
 }
 
 /// The stage that one assignment has brought its issue to.
 #[must_use]
-pub fn stage_of(policy: &Policy, assignment: &Assignment) -> Stage {
+pub fn stage_of(board: &Board, policy: &Policy, assignment: &Assignment) -> Stage {
     match assignment.state {
         AssignmentState::Waiting | AssignmentState::Requested => Stage::Claimed,
         AssignmentState::Running => Stage::Working,
         AssignmentState::Done if assignment.deliverable().is_some() => {
-            after_work(policy, assignment)
+            after_work(board, policy, assignment)
         }
         AssignmentState::Done
         | AssignmentState::Failed
@@ -68,22 +68,25 @@ pub fn stage_of(policy: &Policy, assignment: &Assignment) -> Stage {
     }
 }
 
-fn after_work(policy: &Policy, assignment: &Assignment) -> Stage {
+fn after_work(board: &Board, policy: &Policy, assignment: &Assignment) -> Stage {
     match assignment.merge.as_ref().map(|entry| &entry.state) {
         Some(MergeState::Merged { .. }) => Stage::Merged,
-        Some(MergeState::Merging | MergeState::Conflict { .. } | MergeState::Refused { .. }) => {
-            Stage::Merging
-        }
-        Some(MergeState::Queued) | None => before_merge(policy, assignment),
+        Some(
+            MergeState::Merging
+            | MergeState::Conflict { .. }
+            | MergeState::Red { .. }
+            | MergeState::Refused { .. },
+        ) => Stage::Merging,
+        Some(MergeState::Queued) | None => before_merge(board, policy, assignment),
     }
 }
 
-fn before_merge(policy: &Policy, assignment: &Assignment) -> Stage {
+fn before_merge(board: &Board, policy: &Policy, assignment: &Assignment) -> Stage {
     let tested = assignment
         .verdict_for_head()
         .is_some_and(|verdict| verdict.result.is_good());
     let closed = |gate| {
-        gates::gates(policy, assignment)
+        gates::gates(board, policy, assignment)
             .iter()
             .any(|status| status.gate == gate && !status.holds)
     };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::assignment::{Assignment, AssignmentState, Goal, MergeState, WorkerResult};
+use crate::assignment::{Assignment, AssignmentKind, AssignmentState, MergeState, WorkerResult};
 use crate::board::Board;
 use crate::command::Refusal;
 use crate::failure::FailureClass;
@@ -10,8 +10,11 @@ use crate::gates::{self, GateStatus};
 use crate::ids::{AssignmentId, CommitId, IssueRef, MachineName, Timestamp};
 use crate::key::EffectKind;
 use crate::obstacle;
-use crate::policy::Policy;
+use crate::pipeline::{self, Busy, Next};
+use crate::placement;
+use crate::policy::{Gate, Policy};
 use crate::queue;
+use crate::repair;
 use crate::stage::{Stage, stage_of};
 
 /// Where an issue stands and what it waits for.
@@ -88,7 +91,7 @@ pub fn why(board: &Board, policy: &Policy, issue: &IssueRef, now: Timestamp) -> 
         sentence.push_str(&before);
     }
     Why {
-        stage: stage_of(policy, assignment),
+        stage: stage_of(board, policy, assignment),
         assignment: Some(assignment.id.clone()),
         sentence,
         waits_for,
@@ -99,6 +102,12 @@ pub fn why(board: &Board, policy: &Policy, issue: &IssueRef, now: Timestamp) -> 
 fn goes_on_with(board: &Board, it: &Assignment) -> Option<String> {
     let id = it.follows.as_ref().filter(|_| it.state.is_active())?;
     let before = board.assignments.get(id)?;
+    if matches!(it.kind, AssignmentKind::Fix | AssignmentKind::Rebase) {
+        let cause = repair::found(before).as_str();
+        return Some(format!(
+            "; it goes on with assignment {id}, because {cause}"
+        ));
+    }
     let (machine, state) = (&before.machine, before.state.as_str());
     let state = match before.state.is_active() {
         true => format!("is to stop as soon as {machine} answers"),
@@ -114,7 +123,7 @@ fn explain(board: &Board, policy: &Policy, it: &Assignment, now: Timestamp) -> E
         AssignmentState::Waiting => waiting(board, policy, it, now),
         AssignmentState::Requested => requested(board, it, now),
         AssignmentState::Running => running(board, policy, it),
-        AssignmentState::Done => done(board, policy, it),
+        AssignmentState::Done => done(board, policy, it, now),
         AssignmentState::Failed | AssignmentState::Cancelled | AssignmentState::Lost => {
             ended(policy, it)
         }
@@ -173,7 +182,10 @@ fn running(board: &Board, policy: &Policy, it: &Assignment) -> Explanation {
         return (sentence, Some(WaitsFor::Person { hint }));
     }
     let sentence = match (it.stop_requested, silent) {
-        (true, _) => format!("its worker on {machine} was asked to stop"),
+        (true, _) => match &it.over_budget {
+            Some(budget) => format!("its worker on {machine} was asked to stop: {budget}"),
+            None => format!("its worker on {machine} was asked to stop"),
+        },
         (false, true) => {
             let moves = moves(policy, it);
             format!("its agent on {machine} cannot be reached; its worker may still run{moves}")
@@ -196,7 +208,7 @@ fn moves(policy: &Policy, it: &Assignment) -> String {
     }
 }
 
-fn done(board: &Board, policy: &Policy, it: &Assignment) -> Explanation {
+fn done(board: &Board, policy: &Policy, it: &Assignment, now: Timestamp) -> Explanation {
     let person = |hint: String| Some(WaitsFor::Person { hint });
     let Some(work) = it.deliverable() else {
         return match it.question() {
@@ -210,56 +222,134 @@ fn done(board: &Board, policy: &Policy, it: &Assignment) -> Explanation {
             ),
         };
     };
-    if board.has_open(&it.id, EffectKind::Test) {
-        let head = work.head.clone();
-        return (
-            format!("{} is being tested", head.short()),
-            Some(WaitsFor::Test { head }),
-        );
+    match pipeline::next(board, policy, it, now) {
+        Next::Busy(busy) => being_done(board, policy, it, (work.head, &busy), now),
+        Next::Person { why, hint } => (why, person(hint)),
+        Next::Begin(_) => ("it goes on with the next command".to_owned(), None),
+        Next::Nothing => at_rest(board, policy, it),
     }
+}
+
+fn being_done(
+    board: &Board,
+    policy: &Policy,
+    it: &Assignment,
+    (head, busy): (&CommitId, &Busy),
+    now: Timestamp,
+) -> Explanation {
+    let forge = |sentence: &str| (sentence.to_owned(), Some(WaitsFor::Forge));
+    match busy {
+        Busy::Effect(EffectKind::Test) => {
+            let head = head.clone();
+            let sentence = format!("{} is being tested", head.short());
+            (sentence, Some(WaitsFor::Test { head }))
+        }
+        Busy::Effect(EffectKind::Pull) => forge("its pull request is being opened"),
+        Busy::Effect(EffectKind::Checks) => forge("the forge's checks of it have not ended"),
+        Busy::Effect(_) => forge("the forge was asked to merge it"),
+        Busy::Turn(id) => {
+            let other = board.assignments.get(id);
+            let other = other.map_or_else(|| id.to_string(), |other| other.issue.to_string());
+            let sentence = format!(
+                "its tests are red together with {other}, which is merged first; then it is put right"
+            );
+            let after = id.clone();
+            (sentence, Some(WaitsFor::Turn { after }))
+        }
+        Busy::Serving(id) => served(board, policy, it, id, now),
+    }
+}
+
+/// Somebody looks at the branch.
+fn served(
+    board: &Board,
+    policy: &Policy,
+    it: &Assignment,
+    by: &AssignmentId,
+    now: Timestamp,
+) -> Explanation {
+    let Some(by) = board.assignments.get(by) else {
+        return ("somebody looks at it".to_owned(), None);
+    };
+    let what = match by.kind {
+        AssignmentKind::Smoke => "it is being tried out",
+        AssignmentKind::Pr => "the text of its pull request is being written",
+        AssignmentKind::Review
+        | AssignmentKind::Work
+        | AssignmentKind::Continue
+        | AssignmentKind::Fix
+        | AssignmentKind::Rebase => "it is being reviewed",
+    };
+    let (machine, id) = (by.machine.clone(), &by.id);
+    if by.state == AssignmentState::Waiting
+        && let Some(refusal) = obstacle::obstacle(board, policy, by, now)
+    {
+        let why = &refusal.why;
+        let sentence = format!("{what} by assignment {id}, which waits: {why}");
+        return (sentence, Some(WaitsFor::Rule { refusal }));
+    }
+    let state = match by.state.is_active() && placement::is_silent(board, &machine) {
+        true => ", whose agent cannot be reached",
+        false => "",
+    };
+    let where_it_was_made = match machine == it.machine {
+        true => ", where it was made",
+        false => "",
+    };
+    (
+        format!("{what} by assignment {id} on {machine}{where_it_was_made}{state}"),
+        Some(WaitsFor::Worker { machine }),
+    )
+}
+
+/// A branch that the pipeline does nothing more with by itself.
+fn at_rest(board: &Board, policy: &Policy, it: &Assignment) -> Explanation {
+    let person = |hint: String| Some(WaitsFor::Person { hint });
     match it.merge.as_ref().map(|entry| &entry.state) {
-        None => match it.question() {
-            Some(question) => (
-                format!("its worker has committed and ended with a question: {question}"),
-                person(format!("{}, or `coord test {}`", answer(it), it.id)),
-            ),
-            None => unqueued(policy, it),
-        },
-        Some(MergeState::Queued) => queued(board, policy, it),
+        Some(MergeState::Merged { commit }) => {
+            (format!("it is merged as {}", commit.short()), None)
+        }
+        Some(MergeState::Queued) if !it.stop_requested => queued(board, policy, it),
         Some(MergeState::Merging) => (
             "the forge was asked to merge it".to_owned(),
             Some(WaitsFor::Forge),
         ),
-        Some(MergeState::Merged { commit }) => {
-            (format!("it is merged as {}", commit.short()), None)
-        }
-        Some(MergeState::Conflict { base, paths }) => (
-            format!(
-                "it conflicts with {} in {}; it is tried again when the base moves",
-                base.short(),
-                paths.join(", ")
+        Some(
+            MergeState::Queued
+            | MergeState::Conflict { .. }
+            | MergeState::Red { .. }
+            | MergeState::Refused { .. },
+        )
+        | None => match it.question() {
+            Some(question) => (
+                format!("its worker has committed and ended with a question: {question}"),
+                person(format!("{}, or `coord test {}`", answer(it), it.id)),
             ),
-            Some(WaitsFor::Base),
-        ),
-        Some(MergeState::Refused { reason }) => {
-            let hint = format!("solve it, then `coord merge {}`", it.id);
-            let sentence = format!("the merge was refused: {reason}");
-            (sentence, Some(WaitsFor::Person { hint }))
-        }
+            None if it.stop_requested => (
+                match &it.over_budget {
+                    Some(budget) => format!("its branch is finished and was put aside: {budget}"),
+                    None => "a person has put its branch aside".to_owned(),
+                },
+                person(format!("`coord merge {}`", it.id)),
+            ),
+            None => unqueued(board, policy, it),
+        },
     }
 }
 
-fn unqueued(policy: &Policy, it: &Assignment) -> Explanation {
-    let untested = it.verdict_for_head().is_none() && it.is_automated(Goal::Tested);
-    let (sentence, hint) = match gates::first_closed(policy, it) {
-        Some(status) => (
-            format!("it is not merged: {}", status.why),
-            format!("`coord test {}`", it.id),
-        ),
-        None if untested => (
-            "its test could not be run".to_owned(),
-            format!("`coord test {}`", it.id),
-        ),
+fn unqueued(board: &Board, policy: &Policy, it: &Assignment) -> Explanation {
+    let (sentence, hint) = match gates::first_closed(board, policy, it) {
+        Some(status) => {
+            let command = match status.gate {
+                Gate::Review => "review",
+                Gate::Test => "test",
+                Gate::Ci => "merge",
+            };
+            (
+                format!("it is not merged: {}", status.why),
+                format!("`coord {command} {}`", it.id),
+            )
+        }
         None => (
             "its branch is finished and nobody asked for the merge".to_owned(),
             format!("`coord merge {}`", it.id),
@@ -269,18 +359,32 @@ fn unqueued(policy: &Policy, it: &Assignment) -> Explanation {
 }
 
 fn queued(board: &Board, policy: &Policy, it: &Assignment) -> Explanation {
-    if let Some(status) = gates::first_closed(policy, it) {
+    if let Some(status) = gates::first_closed(board, policy, it) {
         let sentence = format!("it waits in the merge queue: {}", status.why);
         return (sentence, Some(WaitsFor::Gate { status }));
     }
-    match queue::comes_first(board, policy, it) {
-        Some(other) => (
-            format!("{} is merged before it", other.issue),
-            Some(WaitsFor::Turn {
-                after: other.id.clone(),
+    let turn = |other: &Assignment| {
+        let after = other.id.clone();
+        let sentence = format!("{} is merged before it", other.issue);
+        (sentence, Some(WaitsFor::Turn { after }))
+    };
+    if let Some(other) = queue::comes_first(board, policy, it) {
+        return turn(other);
+    }
+    if !queue::is_combined(policy, it) {
+        return ("it is next in the merge queue".to_owned(), None);
+    }
+    match queue::combination(board, policy, it) {
+        Some(green) => match green.after.first().and_then(|id| board.assignments.get(id)) {
+            Some(other) => turn(other),
+            None => ("it is next in the merge queue".to_owned(), None),
+        },
+        None => (
+            "it is tested together with its base, and with what is merged before it".to_owned(),
+            it.deliverable().map(|work| WaitsFor::Test {
+                head: work.head.clone(),
             }),
         ),
-        None => ("it is next in the merge queue".to_owned(), None),
     }
 }
 
@@ -298,6 +402,13 @@ fn ended(policy: &Policy, it: &Assignment) -> Explanation {
         Some(WorkerResult::Done | WorkerResult::Failed(_)) => read_and_retry(it),
         None => format!("`coord retry {}` begins again", it.id),
     };
+    if let Some(budget) = &it.over_budget {
+        let kept = it.end.as_ref().and_then(|end| end.wip_ref.as_deref());
+        let kept = kept.map_or_else(String::new, |kept| format!("; its work is kept as {kept}"));
+        let hint = format!("raise the budget, then `coord retry {}`", it.id);
+        let sentence = format!("its worker was stopped: {budget}{kept}");
+        return (sentence, Some(WaitsFor::Person { hint }));
+    }
     let error = it.end.as_ref().and_then(|end| end.error.as_deref());
     let mut sentence = match error {
         Some(error) => format!("its last assignment is {}: {error}", it.state.as_str()),

@@ -4,8 +4,9 @@ use crate::assignment::{
     Assignment, AssignmentState, MergeEntry, MergeMethod, MergeState, WorkerEnd, WorkerResult,
 };
 use crate::board::Board;
+use crate::delivery::Delivery;
 use crate::event::{BoardEvent, Recorded};
-use crate::ids::{AssignmentId, EffectKey, Timestamp};
+use crate::ids::{AssignmentId, CommitId, EffectKey, RepoName, Timestamp};
 use crate::key::EffectKind;
 use crate::session::{Since, Step, StepRun};
 
@@ -73,9 +74,70 @@ impl Board {
             BoardEvent::TestStarted { id } => {
                 self.with(id, |it| it.test_runs = it.test_runs.saturating_add(1));
             }
-            BoardEvent::TestRecorded { id, verdict } => {
-                self.with(id, |it| it.verdict = Some(verdict.clone()));
+            BoardEvent::TestRecorded { id, verdict } => self.with(id, |it| {
+                it.verdict = Some(verdict.clone());
+                it.delivery.test_failure = None;
+            }),
+            BoardEvent::TestBroken { id, failure } => {
+                self.with(id, |it| it.delivery.test_failure = Some(failure.clone()));
             }
+            BoardEvent::PullWanted { id, author, review } => self.with(id, |it| {
+                it.delivery.wants.pull = Some(*author);
+                it.delivery.wants.review |= *review;
+                it.delivery.pull_refused = None;
+            }),
+            BoardEvent::PullWritten { id, text } => {
+                self.with(id, |it| it.delivery.pull_text = Some(text.clone()));
+            }
+            BoardEvent::PullOpened { id, number } => {
+                self.with(id, |it| it.delivery.pull = Some(*number));
+            }
+            BoardEvent::PullRefused { id, reason } => {
+                self.with(id, |it| it.delivery.pull_refused = Some(reason.clone()));
+            }
+            BoardEvent::ReviewRecorded { id, verdict } => {
+                self.with(id, |it| it.delivery.review = Some((**verdict).clone()));
+            }
+            BoardEvent::AnswerRefused { id, why } => {
+                self.with(id, |it| it.answer_refused = Some(why.clone()));
+            }
+            BoardEvent::SmokeRecorded { id, verdict } => {
+                self.with(id, |it| it.delivery.smoke = Some(verdict.clone()));
+            }
+            BoardEvent::ChecksRecorded { id, verdict } => {
+                self.with(id, |it| it.delivery.checks = Some(verdict.clone()));
+            }
+            BoardEvent::GateOverridden { id, set_aside } => {
+                self.with(id, |it| it.delivery.overrides.push(set_aside.clone()));
+            }
+            BoardEvent::BranchMoved { id, head } => self.branch_moved(id, head),
+            BoardEvent::CombinationGreen { id, combination } => {
+                self.forget_combinations_after(id);
+                self.with(id, |it| it.delivery.combination = Some(combination.clone()));
+            }
+            BoardEvent::CombinationRed {
+                id,
+                base,
+                with,
+                note,
+                output,
+            } => {
+                let red = MergeState::Red {
+                    base: base.clone(),
+                    with: with.clone(),
+                    note: note.clone(),
+                    output: output.clone(),
+                };
+                self.leave_queue(id, red);
+            }
+            BoardEvent::BaseMoved { repo, base } => self.base_moved(repo, base),
+            BoardEvent::SpendingObserved { id, cost_usd } => {
+                self.with(id, |it| it.spent_usd = *cost_usd);
+            }
+            BoardEvent::BudgetExceeded { id, budget } => self.with(id, |it| {
+                it.stop_requested = true;
+                it.over_budget = Some(budget.clone());
+            }),
             BoardEvent::MergeQueued { id, method, order } => {
                 self.with(id, |it| it.queued(*method, *order, at));
             }
@@ -83,18 +145,15 @@ impl Board {
                 entry.attempt = entry.attempt.saturating_add(1);
                 entry.state = MergeState::Merging;
             }),
-            BoardEvent::Merged { id, commit } => self.with_merge(id, |entry| {
-                let commit = commit.clone();
-                entry.state = MergeState::Merged { commit };
-            }),
-            BoardEvent::MergeConflicted { id, base, paths } => self.with_merge(id, |entry| {
+            BoardEvent::Merged { id, commit, .. } => self.merged(id, commit),
+            BoardEvent::MergeConflicted { id, base, paths } => {
                 let (base, paths) = (base.clone(), paths.clone());
-                entry.state = MergeState::Conflict { base, paths };
-            }),
-            BoardEvent::MergeRefused { id, reason } => self.with_merge(id, |entry| {
+                self.leave_queue(id, MergeState::Conflict { base, paths });
+            }
+            BoardEvent::MergeRefused { id, reason } => {
                 let reason = reason.clone();
-                entry.state = MergeState::Refused { reason };
-            }),
+                self.leave_queue(id, MergeState::Refused { reason });
+            }
             BoardEvent::EffectQueued {
                 key,
                 id,
@@ -140,7 +199,13 @@ impl Board {
             | BoardEvent::MergeQueued { id, .. }
             | BoardEvent::Merged { id, .. }
             | BoardEvent::MergeConflicted { id, .. }
-            | BoardEvent::MergeRefused { id, .. } => self.assignments.contains_key(id),
+            | BoardEvent::MergeRefused { id, .. }
+            | BoardEvent::PullOpened { id, .. }
+            | BoardEvent::ReviewRecorded { id, .. }
+            | BoardEvent::SmokeRecorded { id, .. }
+            | BoardEvent::GateOverridden { id, .. }
+            | BoardEvent::CombinationRed { id, .. }
+            | BoardEvent::BudgetExceeded { id, .. } => self.assignments.contains_key(id),
             BoardEvent::Refused { .. }
             | BoardEvent::ClaimWon { .. }
             | BoardEvent::ClaimLost { .. }
@@ -157,6 +222,16 @@ impl Board {
             | BoardEvent::AgentSilent { .. }
             | BoardEvent::AgentBack { .. }
             | BoardEvent::TestStarted { .. }
+            | BoardEvent::TestBroken { .. }
+            | BoardEvent::PullWanted { .. }
+            | BoardEvent::PullWritten { .. }
+            | BoardEvent::PullRefused { .. }
+            | BoardEvent::AnswerRefused { .. }
+            | BoardEvent::ChecksRecorded { .. }
+            | BoardEvent::BranchMoved { .. }
+            | BoardEvent::CombinationGreen { .. }
+            | BoardEvent::BaseMoved { .. }
+            | BoardEvent::SpendingObserved { .. }
             | BoardEvent::MergeStarted { .. }
             | BoardEvent::IssueClosed { .. }
             | BoardEvent::EffectQueued { .. }
@@ -205,12 +280,129 @@ impl Board {
             WorkerResult::Cancelled => AssignmentState::Cancelled,
         };
         assignment.finished_at = Some(ended);
-        assignment.end = Some(end.clone());
+        assignment.end = Some(WorkerEnd {
+            answer: None,
+            ..end.clone()
+        });
+        assignment.spent_usd = 0.0;
         // By the day of this log, not of the agent's clock, which may be anything.
         *self.cost_by_day.entry(day).or_default() += end.cost_usd;
         if let Some((&last, _)) = self.cost_by_day.last_key_value() {
             self.cost_by_day.retain(|day, _| *day >= last - 1);
         }
+        self.inherit(id);
+    }
+
+    /// Whoever was to put a branch right and left it as it was has what was found out about it: nobody
+    /// gets another opinion on the same commit by doing nothing.
+    fn inherit(&mut self, id: &AssignmentId) {
+        let Some(it) = self.assignments.get(id) else {
+            return;
+        };
+        let Some(head) = it.deliverable().map(|work| work.head) else {
+            return;
+        };
+        let before: Vec<&Assignment> = self.chain(it).skip(1).collect();
+        let mut verdicts = before.iter().filter_map(|it| it.verdict.as_ref());
+        let verdict = verdicts.find(|it| it.head == *head).cloned();
+        let known = || before.iter().map(|it| &it.delivery);
+        let mut reviews = known().filter_map(|it| it.review.as_ref());
+        let mut smokes = known().filter_map(|it| it.smoke.as_ref());
+        let mut checks = known().filter_map(|it| it.checks.as_ref());
+        let overrides = known().flat_map(|it| &it.overrides);
+        let found = Delivery {
+            review: reviews.find(|it| it.head == *head).cloned(),
+            smoke: smokes.find(|it| it.head == *head).cloned(),
+            checks: checks.find(|it| it.head == *head).cloned(),
+            overrides: overrides.filter(|it| it.head == *head).cloned().collect(),
+            ..it.delivery.clone()
+        };
+        self.with(id, |it| {
+            it.verdict = verdict;
+            it.delivery = found;
+        });
+    }
+
+    /// The work of `id` is in its base as `commit`: what was tested right on top of it is next, and
+    /// what was tested on anything else was tested in vain.
+    fn merged(&mut self, id: &AssignmentId, commit: &CommitId) {
+        let state = MergeState::Merged {
+            commit: commit.clone(),
+        };
+        let Some(repo) = self.leave_queue(id, state) else {
+            return;
+        };
+        self.bases.insert(repo.clone(), commit.clone());
+        for other in self.assignments.values_mut() {
+            if other.issue.repo == repo {
+                other.delivery.combination = other
+                    .delivery
+                    .combination
+                    .take()
+                    .and_then(|it| it.after_merge_of(id, commit));
+            }
+        }
+    }
+
+    fn base_moved(&mut self, repo: &RepoName, base: &CommitId) {
+        self.bases.insert(repo.clone(), base.clone());
+        for other in self.assignments.values_mut() {
+            let combination = &mut other.delivery.combination;
+            if other.issue.repo == *repo && combination.as_ref().is_some_and(|it| it.onto != *base)
+            {
+                *combination = None;
+            }
+            if other.issue.repo == *repo
+                && let Some(entry) = &mut other.merge
+                && entry.state == MergeState::Merging
+            {
+                entry.state = MergeState::Queued;
+            }
+        }
+    }
+
+    /// What was tested on top of `id` was tested with what `id` was then.
+    fn forget_combinations_after(&mut self, id: &AssignmentId) {
+        for other in self.assignments.values_mut() {
+            let combination = &mut other.delivery.combination;
+            if combination.as_ref().is_some_and(|it| it.after.contains(id)) {
+                *combination = None;
+            }
+        }
+    }
+
+    fn branch_moved(&mut self, id: &AssignmentId, head: &CommitId) {
+        self.forget_combinations_after(id);
+        self.with(id, |it| {
+            it.delivery.combination = None;
+            if let Some(end) = &mut it.end {
+                end.head = Some(head.clone());
+            }
+            if let Some(entry) = &mut it.merge
+                && entry.state == MergeState::Merging
+            {
+                entry.state = MergeState::Queued;
+            }
+        });
+    }
+
+    /// Takes an entry out of the merge queue, into `state`; the repository that it is of.
+    fn leave_queue(&mut self, id: &AssignmentId, state: MergeState) -> Option<RepoName> {
+        let it = self.assignments.get_mut(id)?;
+        it.delivery.combination = None;
+        let base = match &state {
+            MergeState::Conflict { base, .. } | MergeState::Red { base, .. } => Some(base.clone()),
+            MergeState::Queued
+            | MergeState::Merging
+            | MergeState::Merged { .. }
+            | MergeState::Refused { .. } => None,
+        };
+        it.merge.as_mut()?.state = state;
+        let repo = it.issue.repo.clone();
+        if let Some(base) = base {
+            self.bases.insert(repo.clone(), base);
+        }
+        Some(repo)
     }
 
     fn open(&mut self, key: &EffectKey, id: &AssignmentId, due: Timestamp) {
@@ -226,6 +418,15 @@ impl Board {
 
     fn archive(&mut self, id: &AssignmentId) {
         self.assignments.remove(id);
+        for other in self.assignments.values_mut() {
+            if let Some(entry) = &mut other.merge
+                && let MergeState::Red { with, .. } = &mut entry.state
+                && with.as_ref() == Some(id)
+            {
+                // What it does not go together with is in the base now.
+                *with = None;
+            }
+        }
         self.overlaps_seen
             .retain(|(one, other, _)| one != id && other != id);
     }
@@ -249,8 +450,9 @@ impl Assignment {
             Some(entry) if entry.state == MergeState::Queued => entry.queued_at,
             Some(_) | None => at,
         };
-        // Whoever wants it merged wants nothing of what went on with it.
+        // Whoever wants it merged wants nothing of what went on with it, and does not put it aside.
         self.superseded_by = None;
+        self.stop_requested = false;
         self.merge = Some(MergeEntry {
             state: MergeState::Queued,
             method,

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::draft::Draft;
 use super::promote;
-use crate::assignment::{Assignment, AssignmentState, Start, Waivers};
+use crate::assignment::{Assignment, AssignmentKind, Waivers};
 use crate::command::{AssignRequest, ClaimEvidence, Refusal, Rule, WhenBlocked};
 use crate::effect::ForeignClaim;
 use crate::event::BoardEvent;
-use crate::ids::{IssueRef, MachineName};
+use crate::ids::{AssignmentId, IssueRef, MachineName};
 use crate::issue::{Issue, IssueState, branch_name};
 use crate::ladder;
 use crate::obstacle::obstacle;
@@ -23,7 +23,7 @@ pub(super) fn assign(draft: &mut Draft<'_>, request: &AssignRequest) -> Result<(
         return asked_again(earlier, &issue);
     }
     let machine = machine(draft, request.machine.as_ref(), &issue)?;
-    unclaimed(draft, &issue)?;
+    unclaimed(draft, &issue, None)?;
     let (found, evidence) = (&request.issue, &request.evidence);
     may_be_worked_on(draft, &issue, found, evidence, &request.waivers)?;
 
@@ -117,9 +117,14 @@ fn trusted(found: &Issue, waivers: &Waivers, issue: &IssueRef) -> Result<(), Ref
     Err(refusal.hint("read it, then pass --trust; or add the author to `trust.users`"))
 }
 
-/// Whether no assignment of the board claims the issue.
-pub(super) fn unclaimed(draft: &Draft<'_>, issue: &IssueRef) -> Result<(), Refusal> {
-    let claim = draft.board().of_issue(issue).find(|it| it.claims_issue());
+/// Whether no assignment of the board claims the issue, but for the one that is gone on with.
+pub(super) fn unclaimed(
+    draft: &Draft<'_>,
+    issue: &IssueRef,
+    but: Option<&AssignmentId>,
+) -> Result<(), Refusal> {
+    let claims = |it: &&Assignment| it.claims_issue() && Some(&it.id) != but;
+    let claim = draft.board().of_issue(issue).find(claims);
     let Some(first) = claim else {
         return Ok(());
     };
@@ -207,39 +212,24 @@ fn assignment(
     let briefing = by_person.or(by_issue).unwrap_or(&wanted.title);
     let models = &draft.policy.models;
     Assignment {
-        id: request.id.clone(),
-        kind: request.kind,
-        follows: None,
-        superseded_by: None,
-        title: wanted.title.clone(),
         briefing: briefing.to_owned(),
         issue_body: by_person.map(|_| wanted.body.clone()),
-        machine,
         pinned: request.machine.is_some(),
         model: ladder::choose(models, request.model.as_deref(), &wanted.labels),
         scope: request.scope.clone(),
-        observed: BTreeSet::new(),
         goal: request.goal,
         branch: branch_name(issue.number, &wanted.title),
-        start: Start::default(),
-        retries: 0,
-        guidance: Vec::new(),
-        answered: None,
-        unheard: false,
-        issue,
         waived: request.waivers,
         claims_above: set_aside(request),
         freshness: request.freshness,
-        state: AssignmentState::Waiting,
-        requested_at: draft.now,
-        started_at: None,
-        finished_at: None,
-        stop_requested: false,
-        stuck: None,
-        end: None,
-        test_runs: 0,
-        verdict: None,
-        merge: None,
+        ..Assignment::new(
+            request.id.clone(),
+            AssignmentKind::Work,
+            issue,
+            wanted.title.clone(),
+            machine,
+            draft.now,
+        )
     }
 }
 

@@ -117,7 +117,7 @@ impl<'a> Draft<'a> {
         let Some(it) = self.board.assignments.get(id) else {
             return;
         };
-        if !self.is_shared(&it.issue.repo) {
+        if !self.is_shared(&it.issue.repo) || !it.kind.writes() {
             return;
         }
         let effect = Effect::ReleaseClaim {

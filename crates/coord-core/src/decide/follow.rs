@@ -3,7 +3,8 @@
 use super::draft::Draft;
 use super::promote;
 use crate::assignment::{Assignment, AssignmentState, Cause, MergeState};
-use crate::command::{Refusal, WhenBlocked};
+use crate::board::Board;
+use crate::command::{Refusal, Rule, WhenBlocked};
 use crate::event::BoardEvent;
 use crate::ids::AssignmentId;
 use crate::key::EffectKind;
@@ -57,9 +58,26 @@ fn end_of_old(draft: &mut Draft<'_>, id: &AssignmentId) {
 pub(super) fn is_merging(it: &Assignment) -> bool {
     match it.merge.as_ref().map(|entry| &entry.state) {
         Some(MergeState::Merging | MergeState::Merged { .. }) => true,
-        Some(MergeState::Queued | MergeState::Conflict { .. } | MergeState::Refused { .. })
+        Some(
+            MergeState::Queued
+            | MergeState::Conflict { .. }
+            | MergeState::Red { .. }
+            | MergeState::Refused { .. },
+        )
         | None => false,
     }
+}
+
+/// Whether nobody else has the issue by now: two branches for one issue would both be merged.
+pub(super) fn unrivalled(board: &Board, it: &Assignment) -> Result<(), Refusal> {
+    let Some(rival) = board.rival(it) else {
+        return Ok(());
+    };
+    let why = format!("{} is claimed by assignment {} by now", it.issue, rival.id);
+    Err(Refusal::new(Rule::Claimed, why)
+        .of_issue(&it.issue)
+        .of_assignment(&rival.id)
+        .hint(format!("`coord stop {}` first", rival.id)))
 }
 
 /// Whether an agent may have it: handed over, or about to be.

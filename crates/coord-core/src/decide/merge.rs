@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
+use super::{advance, follow};
 use crate::assignment::{Assignment, AssignmentState, MergeEntry, MergeMethod, MergeState};
 use crate::board::Board;
-use crate::command::{Refusal, Rule};
+use crate::command::{Refusal, Rule, SetAside};
 use crate::comment;
 use crate::effect::Effect;
 use crate::event::BoardEvent;
@@ -13,6 +14,8 @@ use crate::gates;
 use crate::ids::{AssignmentId, CommitId, RepoName};
 use crate::key::{self, EffectKind};
 use crate::policy::Gate;
+use crate::queue;
+use crate::verdict::Override;
 
 /// What a person wants merged, and how.
 pub(super) struct Wish<'a> {
@@ -20,6 +23,7 @@ pub(super) struct Wish<'a> {
     pub(super) repo: Option<&'a RepoName>,
     pub(super) method: MergeMethod,
     pub(super) ordered: bool,
+    pub(super) set_aside: Option<&'a SetAside>,
 }
 
 impl Wish<'_> {
@@ -30,6 +34,9 @@ impl Wish<'_> {
 
 /// Puts what the person named, or else everything that may be merged, into the queue.
 pub(super) fn enqueue(draft: &mut Draft<'_>, wish: &Wish<'_>) -> Result<(), Refusal> {
+    if let Some(set_aside) = wish.set_aside {
+        override_gates(draft, wish.ids, set_aside)?;
+    }
     let ids = if wish.ids.is_empty() {
         everything(draft, wish)?
     } else {
@@ -43,14 +50,68 @@ pub(super) fn enqueue(draft: &mut Draft<'_>, wish: &Wish<'_>) -> Result<(), Refu
             Some(first) => Some(first.saturating_add(place)),
             None => order_in_queue(draft, &id),
         };
-        queue(draft, &id, wish.method, order);
+        put(draft, &id, wish.method, order);
+        read_checks_again(draft, &id);
     }
     Ok(())
 }
 
-/// Puts an assignment into the queue because that is its goal.
+/// Sets gates aside for what the person named, as it is now.
+fn override_gates(
+    draft: &mut Draft<'_>,
+    ids: &[AssignmentId],
+    set_aside: &SetAside,
+) -> Result<(), Refusal> {
+    if ids.is_empty() {
+        let why = "a gate is only set aside for assignments that are named";
+        return Err(Refusal::new(Rule::Gate, why).hint("`coord merge ID --override GATE`"));
+    }
+    if set_aside.reason.trim().is_empty() {
+        let why = "a gate is only set aside with a reason";
+        return Err(Refusal::new(Rule::Gate, why).hint("`--reason TEXT`"));
+    }
+    for id in ids {
+        let it = draft.assignment(id)?;
+        let work = it
+            .deliverable()
+            .ok_or_else(|| refuse(it, "has no commits"))?;
+        let head = work.head.clone();
+        for gate in &set_aside.gates {
+            let set_aside = Override {
+                gate: *gate,
+                head: head.clone(),
+                reason: set_aside.reason.clone(),
+                at: draft.now,
+            };
+            let id = id.clone();
+            draft.emit(BoardEvent::GateOverridden { id, set_aside });
+        }
+    }
+    Ok(())
+}
+
+/// Bad checks may be good by now: whoever asks for the merge once more wants to know.
+fn read_checks_again(draft: &mut Draft<'_>, id: &AssignmentId) {
+    let it = draft.board().assignments.get(id);
+    let bad = it
+        .and_then(Assignment::checks_of_head)
+        .is_some_and(|it| !it.good);
+    if bad && !draft.board().has_open(id, EffectKind::Checks) {
+        advance::read_checks(draft, id);
+    }
+}
+
+/// Puts an assignment into the queue because that is its goal: as a person wanted it merged, or one
+/// that it goes on with.
 pub(super) fn queue_by_itself(draft: &mut Draft<'_>, id: &AssignmentId) {
-    queue(draft, id, MergeMethod::default(), None);
+    let board = draft.board();
+    let Some(it) = board.assignments.get(id) else {
+        return;
+    };
+    let before = board.chain(it).find_map(|it| it.merge.as_ref());
+    let configured = (draft.policy.pipeline.merge_method, None);
+    let (method, order) = before.map_or(configured, |it| (it.method, it.order));
+    put(draft, id, method, order);
 }
 
 /// Asks the forge to merge the entry whose turn it is.
@@ -63,6 +124,9 @@ pub(super) fn start(draft: &mut Draft<'_>, id: &AssignmentId) {
         return;
     };
     let key = key::merge(id, entry.attempt);
+    let tested = queue::is_combined(draft.policy, assignment)
+        .then_some(assignment.delivery.combination.as_ref())
+        .flatten();
     let effect = Effect::Merge {
         id: id.clone(),
         issue: assignment.issue.clone(),
@@ -70,16 +134,24 @@ pub(super) fn start(draft: &mut Draft<'_>, id: &AssignmentId) {
         branch: work.branch.to_owned(),
         head: work.head.clone(),
         method: entry.method,
+        onto: tested.map(|it| it.onto.clone()),
+        tree: tested.and_then(|it| it.tree.clone()),
     };
     draft.enqueue(key, id, effect);
 }
 
 /// The work is in the base branch: its issue is closed, and what conflicted with the old base is
 /// tried on the new one.
-pub(super) fn landed(draft: &mut Draft<'_>, id: &AssignmentId, commit: &CommitId) {
+pub(super) fn landed(
+    draft: &mut Draft<'_>,
+    id: &AssignmentId,
+    commit: &CommitId,
+    warning: Option<&str>,
+) {
     draft.emit(BoardEvent::Merged {
         id: id.clone(),
         commit: commit.clone(),
+        warning: warning.map(str::to_owned),
     });
     let Some(assignment) = draft.board().assignments.get(id) else {
         return;
@@ -93,7 +165,7 @@ pub(super) fn landed(draft: &mut Draft<'_>, id: &AssignmentId, commit: &CommitId
     draft.enqueue(key::close(id), id, close);
     draft.post(comment);
     for (id, entry) in conflicted {
-        queue(draft, &id, entry.method, entry.order);
+        put(draft, &id, entry.method, entry.order);
     }
 }
 
@@ -112,7 +184,7 @@ fn conflicted(draft: &Draft<'_>, repo: &RepoName) -> Vec<(AssignmentId, MergeEnt
         .collect()
 }
 
-fn queue(draft: &mut Draft<'_>, id: &AssignmentId, method: MergeMethod, order: Option<u32>) {
+fn put(draft: &mut Draft<'_>, id: &AssignmentId, method: MergeMethod, order: Option<u32>) {
     draft.emit(BoardEvent::MergeQueued {
         id: id.clone(),
         method,
@@ -193,13 +265,19 @@ fn mergeable(board: &Board, it: &Assignment) -> Result<(), Refusal> {
     if it.state != AssignmentState::Done {
         return Err(refuse(it, &format!("is {}", it.state.as_str())));
     }
+    follow::unrivalled(board, it)?;
     if it.deliverable().is_none() {
         return Err(refuse(it, "has no commits"));
     }
     match it.merge.as_ref().map(|entry| &entry.state) {
         Some(MergeState::Merging) => Err(refuse(it, "is being merged")),
         Some(MergeState::Merged { .. }) => Err(refuse(it, "is merged")),
-        Some(MergeState::Queued | MergeState::Conflict { .. } | MergeState::Refused { .. })
+        Some(
+            MergeState::Queued
+            | MergeState::Conflict { .. }
+            | MergeState::Red { .. }
+            | MergeState::Refused { .. },
+        )
         | None => Ok(()),
     }
 }
@@ -207,7 +285,7 @@ fn mergeable(board: &Board, it: &Assignment) -> Result<(), Refusal> {
 /// Whether the test gate, where there is one, holds: an entry that waits for a test that nobody
 /// asked for would wait for ever.
 fn tested(draft: &Draft<'_>, it: &Assignment) -> Result<(), Refusal> {
-    let statuses = gates::gates(draft.policy, it);
+    let statuses = gates::gates(draft.board(), draft.policy, it);
     let closed = statuses
         .into_iter()
         .find(|status| status.gate == Gate::Test && !status.holds);

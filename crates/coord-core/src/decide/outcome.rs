@@ -2,8 +2,8 @@
 
 use super::draft::Draft;
 use super::end::end_unreported;
-use super::{merge, promote, reassign, report, session, test};
-use crate::assignment::{Assignment, AssignmentState, WorkerResult};
+use super::{advance, combine, merge, promote, reassign, report, serve, session, test};
+use crate::assignment::{AssignmentState, WorkerResult};
 use crate::effect::Outcome;
 use crate::event::BoardEvent;
 use crate::failure::FailureClass;
@@ -25,7 +25,11 @@ pub(super) fn settle(draft: &mut Draft<'_>, key: &EffectKey, outcome: &Outcome) 
         Some(EffectKind::Dispatch) => dispatch(draft, &id, outcome),
         Some(EffectKind::Cancel) => cancel(draft, &id, outcome),
         Some(EffectKind::Guide) => guided(draft, &id, outcome),
-        Some(EffectKind::Test) => tested(draft, &id, outcome),
+        Some(EffectKind::Test) => test::tested(draft, &id, outcome),
+        Some(EffectKind::Pull) => advance::pull_opened(draft, &id, outcome),
+        Some(EffectKind::Judge) => serve::judged(draft, &id, outcome),
+        Some(EffectKind::Checks) => advance::checks_read(draft, &id, outcome),
+        Some(EffectKind::Combine) => combine::tested(draft, &id, outcome),
         Some(EffectKind::Merge) => merged(draft, &id, outcome),
         Some(EffectKind::Close) => closed(draft, &id, outcome),
         Some(EffectKind::Comment | EffectKind::Release | EffectKind::Step) | None => {}
@@ -117,28 +121,23 @@ fn guided(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
     }
 }
 
-fn tested(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
-    let work = draft
-        .board()
-        .assignments
-        .get(id)
-        .and_then(Assignment::deliverable);
-    // The head of an ended assignment never changes, so that this is the one that was tested.
-    if let (Outcome::Tested { result, note }, Some(work)) = (outcome, work) {
-        let head = work.head.clone();
-        test::record(draft, id, head, *result, note);
-    }
-}
-
 fn merged(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
-    if let Outcome::Merged { commit } = outcome {
-        merge::landed(draft, id, commit);
+    if let Outcome::Merged { commit, warning } = outcome {
+        merge::landed(draft, id, commit, warning.as_deref());
     } else if let Outcome::MergeConflict { base, paths } = outcome {
         draft.emit(BoardEvent::MergeConflicted {
             id: id.clone(),
             base: base.clone(),
             paths: paths.clone(),
         });
+    } else if let Outcome::BaseMoved { base } = outcome {
+        let repo = draft.board().assignments.get(id).map(|it| &it.issue.repo);
+        if let Some(repo) = repo.cloned() {
+            let base = base.clone();
+            draft.emit(BoardEvent::BaseMoved { repo, base });
+        }
+    } else if let Outcome::HeadMoved { head } = outcome {
+        advance::branch_moved(draft, id, head);
     } else if let Outcome::MergeRefused { reason } | Outcome::Failed { error: reason, .. } = outcome
     {
         draft.emit(BoardEvent::MergeRefused {

@@ -1,13 +1,14 @@
-//! What happens by itself after every command: finished issues leave the board, the merge whose
-//! turn it is starts, and so does every assignment that nothing stands in the way of any more.
+//! What happens by itself after every command: finished issues leave the board, finished branches
+//! go on, the merge whose turn it is starts, and so does every assignment that nothing stands in the
+//! way of any more.
 //!
 //! Doing it twice is the same as once: nothing that it does makes room for something else.
 
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
-use super::merge;
-use crate::assignment::{Assignment, AssignmentState, FileScope};
+use super::{advance, combine, fix, merge, serve};
+use crate::assignment::{Assignment, AssignmentKind, AssignmentState, FileScope};
 use crate::board::Board;
 use crate::comment;
 use crate::effect::{DispatchSpec, Effect};
@@ -22,9 +23,12 @@ use crate::queue;
 pub(super) fn promote(draft: &mut Draft<'_>) {
     archive_solved(draft);
     archive_left_over(draft);
+    advance::advance(draft);
+    serve::stop_pointless(draft);
     while let Some(next) = queue::next(draft.board(), draft.policy).map(|it| it.id.clone()) {
         merge::start(draft, &next);
     }
+    combine::start(draft);
     start_waiting(draft);
 }
 
@@ -40,7 +44,7 @@ fn archive_solved(draft: &mut Draft<'_>) {
         let board = draft.board();
         let over: Vec<AssignmentId> = board
             .of_issue(&issue)
-            .filter(|it| !it.state.is_active() && !it.holds_lease())
+            .filter(|it| !it.state.is_active() && !it.is_in_merge_queue())
             .map(|it| it.id.clone())
             .collect();
         if over
@@ -59,7 +63,8 @@ fn archive_left_over(draft: &mut Draft<'_>) {
     let left_over = |board: &Board| {
         let gone = |id: &AssignmentId| !board.assignments.contains_key(id);
         let found = board.assignments.values().find(|it| {
-            it.superseded_by.as_ref().is_some_and(gone)
+            let about = it.about.as_ref().map(|about| &about.id);
+            it.superseded_by.as_ref().or(about).is_some_and(gone)
                 && !it.state.is_active()
                 && board.open_effects_of(&it.id).next().is_none()
         });
@@ -83,7 +88,7 @@ fn start_waiting(draft: &mut Draft<'_>) {
         if !assignment.pinned
             && let Some(best) = machine(draft, &assignment, repo)
         {
-            assignment.machine = best.clone();
+            assignment.machine = best;
         }
         if obstacle(board, draft.policy, &assignment, draft.now).is_none() {
             start(draft, assignment);
@@ -91,19 +96,33 @@ fn start_waiting(draft: &mut Draft<'_>) {
     }
 }
 
-/// The best machine; for what goes on with an earlier attempt another one than that had.
-fn machine<'p>(draft: &Draft<'p>, it: &Assignment, repo: &RepoName) -> Option<&'p MachineName> {
+/// The best machine; for what goes on with an earlier attempt another one than that had, unless it
+/// puts right what that has made.
+fn machine(draft: &Draft<'_>, it: &Assignment, repo: &RepoName) -> Option<MachineName> {
+    if let Some(about) = &it.about {
+        let subject = draft.board().assignments.get(&about.id)?;
+        return serve::machine(draft, subject, it.kind);
+    }
     let (board, policy, now) = (draft.board(), draft.policy, draft.now);
     let before = it.follows.as_ref().and_then(|id| board.assignments.get(id));
-    match before {
+    let best = match before {
+        Some(before) if it.kind != AssignmentKind::Continue => return fix::machine(draft, before),
         Some(before) => placement::next_machine(board, policy, repo, &before.machine, now),
         None => placement::best_machine(board, policy, repo, now),
-    }
+    };
+    best.cloned()
 }
 
 /// Claims slot and files for an assignment and has it dispatched; where others work too, once the
 /// claim on the forge stands.
 pub(super) fn start(draft: &mut Draft<'_>, assignment: Assignment) {
+    if !assignment.kind.writes() {
+        let spec = dispatch_spec(draft, &assignment);
+        draft.emit(BoardEvent::AssignmentRequested {
+            assignment: Box::new(assignment),
+        });
+        return enqueue_dispatch(draft, spec);
+    }
     let briefing = comment::briefing(&assignment);
     let (id, above) = (assignment.id.clone(), assignment.claims_above);
     let shared = draft.is_shared(&assignment.issue.repo);
@@ -147,12 +166,16 @@ fn dispatch_spec(draft: &Draft<'_>, it: &Assignment) -> DispatchSpec {
         }
     }
     let left = |limit: f64| (limit - draft.board().spent_on(&it.issue)).max(0.0);
+    let left_today = |limit: f64| (limit - draft.board().spent_on_day(draft.now)).max(0.0);
     let limits = [
         policy.budgets.assignment_usd,
         policy.budgets.issue_usd.map(left),
+        policy.budgets.day_usd.map(left_today),
     ];
     DispatchSpec {
         id: it.id.clone(),
+        kind: it.kind,
+        serving: serve::spec(draft, it),
         machine: it.machine.clone(),
         issue: it.issue.clone(),
         title: it.title.clone(),

@@ -2,8 +2,10 @@
 //! silent agent has. A person's guidance that no worker heard is gone on with in any case.
 
 use super::draft::Draft;
-use super::{follow, retry};
-use crate::assignment::{Assignment, AssignmentState, Cause, Waivers, WorkerResult};
+use super::{follow, retry, serve};
+use crate::assignment::{
+    Assignment, AssignmentKind, AssignmentState, Cause, Waivers, WorkerResult,
+};
 use crate::command::WhenBlocked;
 use crate::continuation::{self, Plan};
 use crate::failure::FailureClass;
@@ -23,7 +25,8 @@ pub(super) fn after_end(draft: &mut Draft<'_>, id: &AssignmentId) {
     let Some(it) = draft.board().assignments.get(id) else {
         return;
     };
-    if it.stop_requested || it.superseded_by.is_some() || follow::is_merging(it) {
+    let writes = it.kind.writes();
+    if !writes || it.stop_requested || it.superseded_by.is_some() || follow::is_merging(it) {
         return;
     }
     // What comes of guidance may come late: somebody may have assigned the issue again.
@@ -46,10 +49,12 @@ pub(super) fn stale(draft: &mut Draft<'_>, machine: &MachineName) {
     if !draft.policy.concurrency.auto_reassign || !retry::is_stale(draft, machine) {
         return;
     }
+    serve::stale(draft, machine);
     let assignments = draft.board().assignments.values();
     let silent: Vec<Assignment> = assignments
         .filter(|it| it.machine == *machine && it.is_at_work() && !it.stop_requested)
-        .filter(|it| follow::may_be_with_its_agent(draft, it) && has_retries(draft, it))
+        .filter(|it| it.kind.writes() && follow::may_be_with_its_agent(draft, it))
+        .filter(|it| has_retries(draft, it))
         .cloned()
         .collect();
     for old in silent {
@@ -75,8 +80,10 @@ fn cause(draft: &Draft<'_>, it: &Assignment) -> Option<Cause> {
             let again = by_itself && has_retries(draft, it);
             unheard.or(again.then_some(Cause::Work))
         }
-        WorkerResult::Failed(FailureClass::Environmental { .. }) => {
-            let again = by_itself && interruptions(draft, it) <= INTERRUPTIONS;
+        // A usage limit moves nothing: the session goes on where it was.
+        WorkerResult::Failed(FailureClass::Environmental { retry_at }) => {
+            let waits = by_itself || retry_at.is_some();
+            let again = waits && interruptions(draft, it) <= INTERRUPTIONS;
             unheard.or(again.then_some(Cause::Environment))
         }
     }
@@ -113,7 +120,12 @@ fn go_on(draft: &mut Draft<'_>, old: &Assignment, cause: Cause) {
         | Cause::Lost
         | Cause::Silence
         | Cause::Guidance
-        | Cause::Session => WhenBlocked::Wait,
+        | Cause::Session
+        | Cause::Tests
+        | Cause::Review
+        | Cause::Smoke
+        | Cause::Combination
+        | Cause::Conflict => WhenBlocked::Wait,
     };
     // Every obstacle may pass, so that this is never refused.
     let _ = follow::supersede(draft, &old.id, new, cause, when_blocked);
@@ -133,7 +145,15 @@ fn plan(draft: &Draft<'_>, old: &Assignment, cause: Cause) -> Option<Plan> {
     let (repo, here) = (&old.issue.repo, &old.machine);
     let is_retry = match cause {
         Cause::Work | Cause::Lost | Cause::Silence => true,
-        Cause::Person | Cause::Environment | Cause::Guidance | Cause::Session => false,
+        Cause::Person
+        | Cause::Environment
+        | Cause::Guidance
+        | Cause::Session
+        | Cause::Tests
+        | Cause::Review
+        | Cause::Smoke
+        | Cause::Combination
+        | Cause::Conflict => false,
     };
     let machine = match cause {
         Cause::Silence => placement::elsewhere(board, policy, repo, here, now)?,
@@ -147,12 +167,19 @@ fn plan(draft: &Draft<'_>, old: &Assignment, cause: Cause) -> Option<Plan> {
         | Cause::Lost
         | Cause::Environment
         | Cause::Guidance
-        | Cause::Session => placement::next_machine(board, policy, repo, here, now)?,
+        | Cause::Session
+        | Cause::Tests
+        | Cause::Review
+        | Cause::Smoke
+        | Cause::Combination
+        | Cause::Conflict => placement::next_machine(board, policy, repo, here, now)?,
     };
     let up = ladder::next_up(&policy.models, old.model.as_deref());
     let up = up.filter(|_| is_retry).map(str::to_owned);
     Some(Plan {
         id: fresh_id(draft, old),
+        kind: AssignmentKind::Continue,
+        cause,
         machine: machine.clone(),
         pinned: false,
         model: up.or_else(|| old.model.clone()),
@@ -160,7 +187,9 @@ fn plan(draft: &Draft<'_>, old: &Assignment, cause: Cause) -> Option<Plan> {
         issue_text: None,
         resume: matches!(cause, Cause::Environment | Cause::Guidance),
         not_before: (cause == Cause::Environment).then(|| over_at(draft, old)),
+        onto: old.start.onto.clone(),
         retries: old.retries + u32::from(is_retry),
+        rounds: old.rounds,
         waivers: Waivers::default(),
         now,
     })
@@ -179,7 +208,7 @@ fn over_at(draft: &Draft<'_>, old: &Assignment) -> Timestamp {
 }
 
 /// Decisions are without chance: the id comes from the one before.
-fn fresh_id(draft: &Draft<'_>, old: &Assignment) -> AssignmentId {
+pub(super) fn fresh_id(draft: &Draft<'_>, old: &Assignment) -> AssignmentId {
     let mut id = old.id.next();
     while draft.board().assignments.contains_key(&id) {
         id = id.next();

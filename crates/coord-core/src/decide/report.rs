@@ -2,9 +2,11 @@
 //!
 //! Every word may come twice, late, or from an agent that has nothing to do with the assignment.
 
+use std::collections::BTreeSet;
+
 use super::draft::Draft;
 use super::end::end;
-use super::reassign;
+use super::{reassign, spend};
 use crate::assignment::{Assignment, AssignmentState, WorkerEnd};
 use crate::board::Board;
 use crate::command::AgentReport;
@@ -14,6 +16,7 @@ use crate::event::BoardEvent;
 use crate::ids::{AssignmentId, MachineName, Timestamp};
 use crate::key::EffectKind;
 use crate::lease;
+use crate::policy::MachinePolicy;
 
 /// More than any worker can cost.
 const MAX_COST_USD: f64 = 1e6;
@@ -53,7 +56,13 @@ pub(super) fn hear(
             let how = cleaned(draft, id, how);
             end(draft, id, *at, how);
         }
-        AgentReport::Files { .. }
+        AgentReport::Spent { cost_usd } if at_work => {
+            accepted(draft, id);
+            let cost_usd = own_cost(draft, id, *cost_usd);
+            spend::spent(draft, id, cost_usd);
+        }
+        AgentReport::Spent { .. }
+        | AgentReport::Files { .. }
         | AgentReport::Stuck { .. }
         | AgentReport::Finished { .. }
         | AgentReport::Unknown => {}
@@ -191,14 +200,20 @@ fn stuck(draft: &mut Draft<'_>, id: &AssignmentId, question: &str) {
     }
 }
 
+/// A limit of one machine is that of every machine of the same account.
 fn limited(draft: &mut Draft<'_>, machine: &MachineName, resets_at: Timestamp) {
-    let known = draft.board().machines.get(machine);
-    let until = known.and_then(|facts| facts.limited_until);
-    if resets_at > draft.now && Some(resets_at) > until {
-        draft.emit(BoardEvent::RateLimited {
-            machine: machine.clone(),
-            resets_at,
-        });
+    let machines = &draft.policy.machines;
+    let account = machines.get(machine).and_then(|it| it.account.as_ref());
+    let shares = |it: &MachinePolicy| account.is_some() && it.account.as_ref() == account;
+    let sharing = machines.iter().filter(|(_, it)| shares(it));
+    let mut limited: BTreeSet<MachineName> = sharing.map(|(name, _)| name.clone()).collect();
+    limited.insert(machine.clone());
+    for machine in limited {
+        let known = draft.board().machines.get(&machine);
+        let until = known.and_then(|facts| facts.limited_until);
+        if resets_at > draft.now && Some(resets_at) > until {
+            draft.emit(BoardEvent::RateLimited { machine, resets_at });
+        }
     }
 }
 
@@ -208,7 +223,12 @@ fn unknown(draft: &mut Draft<'_>, id: &AssignmentId) {
         return;
     }
     draft.emit(BoardEvent::AssignmentLost { id: id.clone() });
-    if let Some(comment) = draft.board().assignments.get(id).map(comment::lost) {
+    let writer = draft
+        .board()
+        .assignments
+        .get(id)
+        .filter(|it| it.kind.writes());
+    if let Some(comment) = writer.map(comment::lost) {
         draft.post(comment);
     }
     reassign::after_end(draft, id);
@@ -218,18 +238,22 @@ fn unknown(draft: &mut Draft<'_>, id: &AssignmentId) {
 /// number, and JSON has none for infinity. A session that went on tells the cost of all of it,
 /// of which the runs before have their part already.
 fn cleaned(draft: &Draft<'_>, id: &AssignmentId, end: &WorkerEnd) -> WorkerEnd {
-    let mut end = end.clone();
-    end.cost_usd = if end.cost_usd.is_finite() {
-        end.cost_usd.clamp(0.0, MAX_COST_USD)
-    } else {
-        0.0
+    WorkerEnd {
+        cost_usd: own_cost(draft, id, end.cost_usd),
+        ..end.clone()
+    }
+}
+
+/// The part of `told` that no earlier run of the session has.
+fn own_cost(draft: &Draft<'_>, id: &AssignmentId, told: f64) -> f64 {
+    let told = match told.is_finite() {
+        true => told.clamp(0.0, MAX_COST_USD),
+        false => 0.0,
     };
     let board = draft.board();
-    if let Some(it) = board.assignments.get(id) {
-        let before: f64 = runs_before(board, it).map(|end| end.cost_usd).sum();
-        end.cost_usd = (end.cost_usd - before).max(0.0);
-    }
-    end
+    let before = |it| runs_before(board, it).map(|end| end.cost_usd).sum();
+    let before: f64 = board.assignments.get(id).map_or(0.0, before);
+    (told - before).max(0.0)
 }
 
 /// The ends of the earlier runs of the session that `it` goes on with.

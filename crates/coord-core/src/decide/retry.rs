@@ -3,7 +3,7 @@
 use super::assign;
 use super::draft::Draft;
 use super::follow;
-use crate::assignment::{Assignment, Cause};
+use crate::assignment::{Assignment, AssignmentKind, Cause};
 use crate::command::{Refusal, RetryRequest, Rule};
 use crate::continuation::{self, Plan};
 use crate::effect::Effect;
@@ -31,6 +31,8 @@ pub(super) fn retry(draft: &mut Draft<'_>, request: &RetryRequest) -> Result<(),
     let resume = request.resume && !placement::is_silent(draft.board(), &machine);
     let plan = Plan {
         id: request.id.clone(),
+        kind: AssignmentKind::Continue,
+        cause: Cause::Person,
         pinned: request.machine.is_some(),
         model: model(draft, request, &old),
         machine,
@@ -38,7 +40,9 @@ pub(super) fn retry(draft: &mut Draft<'_>, request: &RetryRequest) -> Result<(),
         issue_text: Some(text_of(request)),
         resume,
         not_before: None,
+        onto: old.start.onto.clone(),
         retries: old.retries,
+        rounds: 0,
         waivers: request.waivers,
         now: draft.now,
     };
@@ -89,6 +93,14 @@ fn asked_again(earlier: &Assignment, request: &RetryRequest) -> Result<(), Refus
 }
 
 fn may_be_followed(draft: &Draft<'_>, old: &Assignment) -> Result<(), Refusal> {
+    if let Some(about) = &old.about {
+        let (kind, id) = (old.kind.as_str(), &about.id);
+        let refusal = refuse(
+            old,
+            &format!("is a {kind} of {id}, which nobody goes on with"),
+        );
+        return Err(refusal.hint(format!("`coord {kind} {id}` begins another one")));
+    }
     if let Some(by) = &old.superseded_by {
         let refusal = refuse(old, &format!("was taken over by assignment {by}"));
         return Err(refusal.hint(format!("`coord retry {by}`")));
@@ -103,7 +115,7 @@ fn may_be_followed(draft: &Draft<'_>, old: &Assignment) -> Result<(), Refusal> {
             old.id
         )));
     }
-    assign::unclaimed(draft, &old.issue)
+    assign::unclaimed(draft, &old.issue, None)
 }
 
 /// Whether the agent has been silent for as long as it may be.

@@ -1,14 +1,16 @@
-//! Tests of finished branches, and their verdicts.
+//! Tests of finished branches, their verdicts, and what keeps one from having any.
 
+use super::advance;
 use super::draft::Draft;
-use super::merge;
-use crate::assignment::{Assignment, Goal, MergeState, TestResult, TestVerdict};
+use crate::assignment::{Assignment, Goal, MergeState};
 use crate::command::{Refusal, Rule};
-use crate::effect::Effect;
+use crate::effect::{Effect, Outcome};
 use crate::event::BoardEvent;
 use crate::ids::{AssignmentId, CommitId};
 use crate::key::{self, EffectKind};
+use crate::pipeline;
 use crate::policy::Gate;
+use crate::verdict::{OUTPUT, TestFailure, TestResult, TestVerdict};
 
 /// A person wants a branch tested, once more or at all.
 pub(super) fn request(draft: &mut Draft<'_>, id: &AssignmentId) -> Result<(), Refusal> {
@@ -27,9 +29,10 @@ pub(super) fn record_by_hand(
     id: &AssignmentId,
     result: TestResult,
     note: &str,
+    output: Option<&str>,
 ) -> Result<(), Refusal> {
     let head = testable_head(draft, id)?;
-    record(draft, id, head, result, note);
+    record(draft, id, head, result, (note, output));
     Ok(())
 }
 
@@ -52,18 +55,19 @@ pub(super) fn start(draft: &mut Draft<'_>, id: &AssignmentId) {
     draft.enqueue(key, id, effect);
 }
 
-/// Records a verdict and takes the assignment further, or out of the merge queue.
+/// Records a verdict, and takes what is not to be put right by itself out of the merge queue.
 pub(super) fn record(
     draft: &mut Draft<'_>,
     id: &AssignmentId,
     head: CommitId,
     result: TestResult,
-    note: &str,
+    (note, output): (&str, Option<&str>),
 ) {
     let verdict = TestVerdict {
         head,
         result,
         note: note.to_owned(),
+        output: output.map(|text| end_of(text).to_owned()),
         at: draft.now,
     };
     draft.emit(BoardEvent::TestRecorded {
@@ -75,14 +79,53 @@ pub(super) fn record(
     };
     let state = assignment.merge.as_ref().map(|entry| &entry.state);
     let gated = draft.policy.gates.contains(&Gate::Test);
-    if result.is_good() && state.is_none() && assignment.is_automated(Goal::Merged) {
-        merge::queue_by_itself(draft, id);
-    } else if !result.is_good() && state == Some(&MergeState::Queued) && gated {
+    let goes_back = assignment.is_automated(Goal::Merged);
+    if !result.is_good() && state == Some(&MergeState::Queued) && gated && !goes_back {
         draft.emit(BoardEvent::MergeRefused {
             id: id.clone(),
             reason: "its tests failed".into(),
         });
     }
+}
+
+/// What came of a test.
+pub(super) fn tested(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
+    // A branch that moves takes the open test back, so that this is the head that was tested.
+    let Some(head) = advance::head_of(draft, id) else {
+        return;
+    };
+    if let Outcome::Tested {
+        result,
+        note,
+        output,
+    } = outcome
+    {
+        record(draft, id, head, *result, (note, output.as_deref()));
+    } else if let Outcome::Failed { class, error } = outcome {
+        let before = draft.board().assignments.get(id);
+        let times = before
+            .and_then(pipeline::test_failure)
+            .map_or(0, |failure| failure.times);
+        let failure = TestFailure {
+            head,
+            class: *class,
+            why: error.clone(),
+            times: times.saturating_add(1),
+        };
+        draft.emit(BoardEvent::TestBroken {
+            id: id.clone(),
+            failure,
+        });
+    }
+}
+
+/// The last [`OUTPUT`] bytes, from a character on.
+fn end_of(text: &str) -> &str {
+    let mut from = text.len().saturating_sub(OUTPUT);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    &text[from..]
 }
 
 /// The head of an ended assignment that is not merged yet.

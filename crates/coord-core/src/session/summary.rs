@@ -146,7 +146,7 @@ impl Fold<'_> {
     fn see(&mut self, event: &BoardEvent) {
         if let BoardEvent::AssignmentEnded { id, end, .. } = event {
             self.ended(id, end);
-        } else if let BoardEvent::Merged { id, commit } = event {
+        } else if let BoardEvent::Merged { id, commit, .. } = event {
             self.landed(id, commit);
         } else if let Some((id, state)) = standing(event) {
             self.stands(id, state);

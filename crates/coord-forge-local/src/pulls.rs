@@ -113,12 +113,13 @@ impl LocalForge {
         merge: &PullMerge,
     ) -> Result<MergeOutcome, ForgeError> {
         let spec = MergeSpec {
-            branch: row.branch.clone(),
+            branch: row.branch,
             head: merge.head.clone(),
             base_branch: row.base,
             method: merge.method,
             message: merge.message.clone(),
             assignment: merge.assignment.clone(),
+            onto: merge.onto.clone(),
         };
         let (commit, onto) = match self.checkout.merge(spec).await? {
             MergeReport::Merged { commit, onto } => (commit, Some(onto)),
@@ -127,15 +128,9 @@ impl LocalForge {
                 return Ok(MergeOutcome::Conflict { base, paths });
             }
             MergeReport::HeadMoved { actual } => {
-                return Ok(MergeOutcome::Refused {
-                    reason: format!(
-                        "the branch `{}` points at {} now, not at {}",
-                        row.branch,
-                        actual.short(),
-                        merge.head.short()
-                    ),
-                });
+                return Ok(MergeOutcome::HeadMoved { head: actual });
             }
+            MergeReport::BaseMoved { base } => return Ok(MergeOutcome::BaseMoved { base }),
             MergeReport::Refused { reason } => return Ok(MergeOutcome::Refused { reason }),
         };
         let merged = MergedRow {

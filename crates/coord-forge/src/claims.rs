@@ -48,7 +48,7 @@ const fn ends(event: CommentEvent) -> bool {
         | CommentEvent::Failure
         | CommentEvent::Merge
         | CommentEvent::Withdrawn => true,
-        CommentEvent::Briefing | CommentEvent::Stuck => false,
+        CommentEvent::Briefing | CommentEvent::Stuck | CommentEvent::Review => false,
     }
 }
 

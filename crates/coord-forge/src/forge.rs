@@ -112,8 +112,11 @@ pub enum Mergeable {
 /// How a pull request is to be merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullMerge {
-    /// The commit that was tested: the merge is refused when the branch points elsewhere.
+    /// The commit that was tested: nothing is merged when the branch points elsewhere.
     pub head: CommitId,
+    /// The tip of the base that it was tested on: nothing is merged onto another one, as far as the
+    /// forge can tell beforehand. `None`: any.
+    pub onto: Option<CommitId>,
     /// How.
     pub method: MergeMethod,
     /// The message of a squash or merge commit; its first line is the subject. A rebase keeps the
@@ -137,6 +140,16 @@ pub enum MergeOutcome {
         base: CommitId,
         /// The paths in conflict, relative to the root of the repository.
         paths: Vec<String>,
+    },
+    /// The branch points elsewhere than was said. Told before a base that moved.
+    HeadMoved {
+        /// Where.
+        head: CommitId,
+    },
+    /// The base points elsewhere than was said. Told before a conflict.
+    BaseMoved {
+        /// Where.
+        base: CommitId,
     },
     /// A person has to look at it.
     Refused {
@@ -241,7 +254,8 @@ pub trait Forge: Send + Sync {
     async fn pull_diff(&self, number: u64) -> Result<String, ForgeError>;
 
     /// Merges the pull request, provided that its branch still points at the commit that was
-    /// tested.
+    /// tested, and its base at the one that it was tested on. Where a forge cannot make sure of the
+    /// base, it looks just before; the commit of the merge tells what it landed on.
     async fn merge_pull(&self, number: u64, merge: &PullMerge) -> Result<MergeOutcome, ForgeError>;
 
     /// Asks these accounts for a review; asking twice changes nothing.

@@ -5,7 +5,7 @@
 //! process group. Callers put names that came from outside behind `--` or into full ref names.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -104,6 +104,7 @@ impl Git {
             args: Vec::new(),
             env: Vec::new(),
             input: None,
+            keep: usize::MAX,
             limit: LOCAL_LIMIT,
         }
     }
@@ -133,6 +134,7 @@ pub(crate) struct Run<'a> {
     args: Vec<OsString>,
     env: Vec<(&'static str, OsString)>,
     input: Option<Vec<u8>>,
+    keep: usize,
     limit: Duration,
 }
 
@@ -141,6 +143,8 @@ pub(crate) struct Run<'a> {
 pub(crate) struct Output {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: Vec<u8>,
+    /// How much more came on stdout than was to be kept.
+    pub(crate) left_out: u64,
     pub(crate) stderr: Vec<u8>,
 }
 
@@ -172,6 +176,12 @@ impl Run<'_> {
         self
     }
 
+    /// Keeps no more than the first bytes of what it prints.
+    pub(crate) fn keep(mut self, bytes: usize) -> Self {
+        self.keep = bytes;
+        self
+    }
+
     pub(crate) fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
@@ -179,10 +189,15 @@ impl Run<'_> {
 
     /// Runs it; exit codes other than 0 are errors.
     pub(crate) fn bytes(self) -> Result<Vec<u8>, GitError> {
+        Ok(self.success()?.stdout)
+    }
+
+    /// Like [`Run::bytes`], with everything that it left behind.
+    pub(crate) fn success(self) -> Result<Output, GitError> {
         let subcommand = self.subcommand.clone();
         let output = self.output()?;
         if output.code == Some(0) {
-            Ok(output.stdout)
+            Ok(output)
         } else {
             Err(output.failure(&subcommand))
         }
@@ -201,8 +216,8 @@ impl Run<'_> {
             _ => GitError::io("run git in", &self.folder)(error),
         })?;
         feed(&mut child, self.input.take());
-        let collected = collect(&mut child, started, self.limit);
-        let Some((stdout, stderr)) = collected else {
+        let collected = collect(&mut child, started, self.limit, self.keep);
+        let Some(((stdout, left_out), (stderr, _))) = collected else {
             end(&mut child);
             return Err(GitError::TimedOut {
                 subcommand: self.subcommand,
@@ -215,6 +230,7 @@ impl Run<'_> {
         Ok(Output {
             code: status.code(),
             stdout,
+            left_out,
             stderr,
         })
     }
@@ -261,24 +277,34 @@ fn feed(child: &mut Child, input: Option<Vec<u8>>) {
     }
 }
 
+/// What came on a stream, as far as it was to be kept, and how much more there was.
+type Collected = (Vec<u8>, u64);
+
 /// Both outputs to their end, or `None` when the time is over.
-fn collect(child: &mut Child, started: Instant, limit: Duration) -> Option<(Vec<u8>, Vec<u8>)> {
-    let stdout = drain(child.stdout.take());
-    let stderr = drain(child.stderr.take());
+fn collect(
+    child: &mut Child,
+    started: Instant,
+    limit: Duration,
+    keep: usize,
+) -> Option<(Collected, Collected)> {
+    let stdout = drain(child.stdout.take(), keep);
+    let stderr = drain(child.stderr.take(), usize::MAX);
     let left = || limit.saturating_sub(started.elapsed());
     let stdout = stdout.recv_timeout(left()).ok()?;
     let stderr = stderr.recv_timeout(left()).ok()?;
     Some((stdout, stderr))
 }
 
-fn drain(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
+fn drain(stream: Option<impl Read + Send + 'static>, keep: usize) -> mpsc::Receiver<Collected> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        let mut bytes = Vec::new();
+        let (mut bytes, mut left_out) = (Vec::new(), 0);
         if let Some(mut stream) = stream {
-            stream.read_to_end(&mut bytes).ok();
+            let keep = u64::try_from(keep).unwrap_or(u64::MAX);
+            stream.by_ref().take(keep).read_to_end(&mut bytes).ok();
+            left_out = io::copy(&mut stream, &mut io::sink()).unwrap_or(0);
         }
-        sender.send(bytes).ok();
+        sender.send((bytes, left_out)).ok();
     });
     receiver
 }

@@ -9,11 +9,13 @@
 //! [`fast_forward`].
 
 mod cli;
+mod combination;
 mod error;
 mod forward;
 mod lock;
 mod merge;
 mod pool;
+mod predict;
 pub mod prepare;
 mod registry;
 mod repo;
@@ -23,6 +25,7 @@ mod throwaway;
 mod worker_env;
 
 pub use cli::Git;
+pub use combination::{Added, Combination};
 pub use error::{GitError, RemoteFault};
 pub use forward::{FastForward, fast_forward};
 pub use merge::{MergeReport, MergeSpec, merge_branch};
@@ -30,6 +33,7 @@ pub use pool::{
     AcquireSpec, PooledWorktree, Recovered, Released, WipSaved, Worktree, WorktreePool,
     WorktreeState,
 };
+pub use predict::{Prediction, predict};
 pub use repo::{Divergence, FileChange, FileChangeKind, Repo, RepoStatus};
 pub use throwaway::ThrowawayWorktree;
 pub use worker_env::worker_git_env;

@@ -13,8 +13,10 @@ use gix::ObjectId;
 use crate::repo::{branch_ref, commit, commit_id, merged_as};
 use crate::{GitError, Repo};
 
-pub(crate) use build::{Built, merge_commits};
+use build::with_trailer;
+pub(crate) use build::{Built, How, Result as BuildResult, build, merge_commits};
 use publish::Published;
+pub(crate) use publish::base_tip;
 
 /// The trailer that names the assignment in squash and merge commits.
 pub(crate) const TRAILER: &str = "Coord-Assignment: ";
@@ -37,6 +39,8 @@ pub struct MergeSpec {
     pub message: String,
     /// Named in the trailer `Coord-Assignment` of a squash or merge commit.
     pub assignment: AssignmentId,
+    /// The tip of the base that the result was tested on; `None`: any.
+    pub onto: Option<CommitId>,
 }
 
 /// What came of a merge. Failures that may pass are errors, not one of these.
@@ -67,6 +71,11 @@ pub enum MergeReport {
         /// Where it is.
         actual: CommitId,
     },
+    /// The base is not at the commit that it was to be merged onto.
+    BaseMoved {
+        /// Where it is.
+        base: CommitId,
+    },
     /// A person has to look at it.
     Refused {
         /// Why, in one or a few lines.
@@ -75,6 +84,9 @@ pub enum MergeReport {
 }
 
 /// Merges `spec.head` into `spec.base_branch` and publishes the result. Repeating it is safe.
+///
+/// Work that is in the base counts as merged, wherever branch and base are by now; a branch that
+/// moved is reported before a base that did.
 ///
 /// # Errors
 /// [`GitError::Remote`], [`GitError::Contended`] and others that say nothing about the branch;
@@ -106,20 +118,23 @@ fn attempt(repo: &Repo, spec: &MergeSpec) -> Result<Option<MergeReport>, GitErro
     if let Some(report) = moved(repo, spec)? {
         return Ok(Some(report));
     }
-    let new = match build::build(repo, &gix, spec, base, head)? {
-        build::Result::Commit(new) => new,
-        build::Result::Conflict(paths) => {
-            return Ok(Some(MergeReport::Conflict {
-                base: commit_id(base),
-                paths,
-            }));
+    let tip = commit_id(base);
+    if spec.onto.as_ref().is_some_and(|onto| *onto != tip) {
+        return Ok(Some(MergeReport::BaseMoved { base: tip }));
+    }
+    let how = How {
+        method: spec.method,
+        message: &with_trailer(&spec.message, spec.assignment.as_str()),
+    };
+    let new = match build(repo, &gix, &how, base, head)? {
+        BuildResult::Commit(new) => new,
+        BuildResult::Conflict(paths) => {
+            return Ok(Some(MergeReport::Conflict { base: tip, paths }));
         }
-        build::Result::Unrelated => return Ok(Some(unrelated(spec))),
+        BuildResult::Unrelated => return Ok(Some(unrelated(spec))),
     };
     if new == base {
-        return Ok(Some(MergeReport::AlreadyMerged {
-            commit: commit_id(base),
-        }));
+        return Ok(Some(MergeReport::AlreadyMerged { commit: tip }));
     }
     finish(repo, &gix, spec, new, base)
 }

@@ -5,6 +5,7 @@
 
 mod checkouts;
 mod compare;
+mod content;
 mod fetch;
 mod files;
 mod history;

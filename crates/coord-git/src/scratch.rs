@@ -1,4 +1,4 @@
-//! Fresh repositories for demonstrations: a bare remote and a clone of it with one commit.
+//! Fresh repositories for demonstrations: a bare remote and clones of it with one commit.
 
 use std::fs;
 use std::path::Path;
@@ -37,6 +37,32 @@ pub fn create(dir: &Path, branch: &str, files: &[(&str, &str)]) -> Result<Repo, 
     Repo::open(&project)
 }
 
+/// Makes one more clone `dir/name` of what [`create`] has made; one that is there is left as it is.
+///
+/// # Errors
+/// When git is missing or a file cannot be written.
+pub fn create_clone(dir: &Path, name: &str, branch: &str) -> Result<Repo, GitError> {
+    let git = Git::locate()?;
+    let clone = dir.join(name);
+    if !clone.exists() {
+        let building = dir.join(".scratch-clone");
+        remove(&building)?;
+        init(&git, &building, branch, false)?;
+        identify(&git, &building)?;
+        git.run_in(&building, "remote")
+            .args(["add", "origin", "../remote.git"])
+            .bytes()?;
+        git.run_in(&building, "pull")
+            .args(["--quiet", "--ff-only", "origin", branch])
+            .bytes()?;
+        git.run_in(&building, "branch")
+            .args(["--quiet", "--set-upstream-to", &format!("origin/{branch}")])
+            .bytes()?;
+        fs::rename(&building, &clone).map_err(GitError::io("create", &clone))?;
+    }
+    Repo::open(&clone)
+}
+
 fn init(git: &Git, path: &Path, branch: &str, bare: bool) -> Result<(), GitError> {
     fs::create_dir_all(path).map_err(GitError::io("create", path))?;
     let init =
@@ -47,7 +73,7 @@ fn init(git: &Git, path: &Path, branch: &str, bare: bool) -> Result<(), GitError
 }
 
 /// The identity is the demonstration's own, and stays in its repository: workers commit with it.
-fn commit(git: &Git, path: &Path) -> Result<(), GitError> {
+fn identify(git: &Git, path: &Path) -> Result<(), GitError> {
     for (key, value) in [
         ("user.name", "coord demo"),
         ("user.email", "demo@localhost"),
@@ -55,6 +81,11 @@ fn commit(git: &Git, path: &Path) -> Result<(), GitError> {
     ] {
         git.run_in(path, "config").args([key, value]).bytes()?;
     }
+    Ok(())
+}
+
+fn commit(git: &Git, path: &Path) -> Result<(), GitError> {
+    identify(git, path)?;
     git.run_in(path, "commit")
         .args(["--quiet", "--message", "Begin"])
         .bytes()

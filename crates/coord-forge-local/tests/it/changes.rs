@@ -117,6 +117,7 @@ async fn a_merge_by_somebody_else_shows_its_work_or_says_that_it_cannot() {
             method,
             message: merge.message.clone(),
             assignment: merge.assignment.clone(),
+            onto: None,
         };
         let _ = merge_branch(&Repo::open(&world.clone).unwrap(), &spec).unwrap();
         world.forge.merge_pull(pull.number, &merge).await.unwrap();

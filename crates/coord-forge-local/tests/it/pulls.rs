@@ -1,7 +1,8 @@
 //! Branches, pull requests and merges, with a remote and without one.
 
 use coord_core::assignment::MergeMethod;
-use coord_forge::{Forge, ForgeError, MergeOutcome, Mergeable, Pull, PullState};
+use coord_core::ids::CommitId;
+use coord_forge::{Forge, ForgeError, MergeOutcome, Mergeable, Pull, PullMerge, PullState};
 use coord_git::{MergeSpec, Repo, merge_branch};
 use coord_test_support::git_fixture::git;
 
@@ -120,6 +121,7 @@ async fn a_merge_that_was_not_written_down_is_found_in_git() {
             method: merge.method,
             message: merge.message.clone(),
             assignment: merge.assignment.clone(),
+            onto: None,
         };
         let repo = Repo::open(&world.clone).unwrap();
         let _ = merge_branch(&repo, &spec).unwrap();
@@ -173,10 +175,8 @@ async fn only_the_commit_that_was_tested_is_merged() {
             git(&worker, &["push", "--quiet", "origin", "issue-1-t"]).unwrap();
         }
         let merged = world.forge.merge_pull(pull.number, &squash(&tested)).await;
-        let MergeOutcome::Refused { reason } = merged.unwrap() else {
-            unreachable!("the branch has moved");
-        };
-        assert!(reason.contains(newer.short()), "{reason}");
+        let head = newer.clone();
+        assert_eq!(merged.unwrap(), MergeOutcome::HeadMoved { head });
         assert_eq!(world.main_has("a"), None);
 
         let merged = world.forge.merge_pull(pull.number, &squash(&newer)).await;
@@ -185,5 +185,43 @@ async fn only_the_commit_that_was_tested_is_merged() {
         assert!(matches!(stale.unwrap(), MergeOutcome::Refused { .. }));
         let missing = world.forge.merge_pull(99, &squash(&newer)).await;
         assert!(matches!(missing, Err(ForgeError::NotFound { .. })));
+    }
+}
+
+#[tokio::test]
+async fn a_merge_lands_on_the_base_that_it_was_tested_on_or_not_at_all() {
+    for world in worlds().await {
+        let one = world.branch("issue-1-a", "same", "one");
+        let two = world.branch("issue-2-b", "same", "two");
+        let three = world.branch("issue-3-c", "c", "three");
+        let start = git(world.published(), &["rev-parse", "main"]).unwrap();
+        let onto = |head, onto: &CommitId| PullMerge {
+            onto: Some(onto.clone()),
+            ..squash(head)
+        };
+        let start = CommitId::new(start);
+        let first = world.pull("issue-1-a").await.number;
+        let merge = onto(&one, &start);
+        let merged = world.forge.merge_pull(first, &merge).await.unwrap();
+        let MergeOutcome::Merged { commit } = &merged else {
+            unreachable!("{merged:?}");
+        };
+        // The base is another one now, also for the one that conflicts with it.
+        let base = commit.clone();
+        let length = world.main_length();
+        for (branch, head) in [("issue-2-b", &two), ("issue-3-c", &three)] {
+            let number = world.pull(branch).await.number;
+            let moved = world.forge.merge_pull(number, &onto(head, &start)).await;
+            let base = base.clone();
+            assert_eq!(moved.unwrap(), MergeOutcome::BaseMoved { base });
+            let pull = world.forge.pull(number).await.unwrap().unwrap();
+            assert_eq!(pull.state, PullState::Open);
+        }
+        assert_eq!(world.main_length(), length);
+        let third = world.pull("issue-3-c").await.number;
+        let third = world.forge.merge_pull(third, &onto(&three, &base)).await;
+        assert!(matches!(third.unwrap(), MergeOutcome::Merged { .. }));
+        let again = world.forge.merge_pull(first, &merge).await.unwrap();
+        assert_eq!(again, merged);
     }
 }

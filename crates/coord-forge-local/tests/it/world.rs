@@ -124,6 +124,7 @@ pub(crate) fn new_issue(title: &str, body: &str) -> NewIssue {
 pub(crate) fn squash(head: &CommitId) -> PullMerge {
     PullMerge {
         head: head.clone(),
+        onto: None,
         method: MergeMethod::Squash,
         message: "the work (#1)".to_owned(),
         assignment: AssignmentId::from_bits(1),

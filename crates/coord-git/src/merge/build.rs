@@ -5,7 +5,7 @@ use gix::ObjectId;
 use gix::merge::blob::builtin_driver::text::Labels;
 use gix::merge::tree::TreatAsUnresolved;
 
-use super::{MergeSpec, TRAILER};
+use super::TRAILER;
 use crate::repo::{merge_base, parents_of, tree_of};
 use crate::{GitError, Repo};
 
@@ -17,33 +17,39 @@ pub(crate) enum Built {
 }
 
 /// What building the commits of a merge gave.
-pub(super) enum Result {
+pub(crate) enum Result {
     /// The new tip of the base; the base itself when there is nothing to add.
     Commit(ObjectId),
     Conflict(Vec<String>),
     Unrelated,
 }
 
-pub(super) fn build(
+/// How the commits of a merge are made.
+pub(crate) struct How<'a> {
+    pub(crate) method: MergeMethod,
+    /// Of a squash or merge commit, whole.
+    pub(crate) message: &'a str,
+}
+
+pub(crate) fn build(
     repo: &Repo,
     gix: &gix::Repository,
-    spec: &MergeSpec,
+    how: &How<'_>,
     base: ObjectId,
     head: ObjectId,
 ) -> std::result::Result<Result, GitError> {
     if merge_base(gix, base, head)?.is_none() {
         return Ok(Result::Unrelated);
     }
-    let parents = match spec.method {
+    let parents = match how.method {
         MergeMethod::Rebase => return rebase(repo, gix, base, head),
         MergeMethod::Squash => vec![base],
         MergeMethod::Merge => vec![base, head],
     };
     Ok(match merge_commits(gix, base, head)? {
         Built::Tree(tree) => {
-            let message = with_trailer(&spec.message, spec.assignment.as_str());
             let commit = gix
-                .new_commit(message, tree, parents)
+                .new_commit(how.message, tree, parents)
                 .map_err(GitError::library("write a commit"))?;
             Result::Commit(commit.id)
         }
@@ -183,7 +189,7 @@ fn recommit(
 }
 
 /// The message with the trailer in its last paragraph, where that consists of trailers.
-fn with_trailer(message: &str, assignment: &str) -> String {
+pub(super) fn with_trailer(message: &str, assignment: &str) -> String {
     let message = message.trim_end();
     let is_trailer = |line: &str| {
         line.split_once(": ").is_some_and(|(key, _)| {

@@ -19,7 +19,7 @@ pub(super) enum Published {
 }
 
 /// The tip that a merge has to build on: the remote's where there is a remote.
-pub(super) fn base_tip(gix: &gix::Repository, branch: &str) -> Result<ObjectId, GitError> {
+pub(crate) fn base_tip(gix: &gix::Repository, branch: &str) -> Result<ObjectId, GitError> {
     let folder = if has_origin(gix) {
         "refs/remotes/origin"
     } else {

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Repo, refs};
+use coord_core::ids::CommitId;
+
+use super::{Repo, commit, refs};
 use crate::GitError;
 use crate::cli::REMOTE_LIMIT;
 use crate::lock::FileLock;
@@ -56,6 +58,25 @@ impl Repo {
         flight
             .join(ticket, || self.fetch_now())
             .map_err(GitError::Shared)
+    }
+
+    /// Makes sure that these commits are here: fetches when one is not.
+    ///
+    /// # Errors
+    /// [`GitError::NoSuchCommit`] when one is on no branch of the remote either, and those of
+    /// [`Repo::fetch`].
+    pub fn ensure_commits(&self, commits: &[&CommitId]) -> Result<(), GitError> {
+        let check = || {
+            let gix = self.gix()?;
+            commits.iter().try_for_each(|id| commit(&gix, id).map(drop))
+        };
+        match check() {
+            Err(GitError::NoSuchCommit { .. }) => {
+                self.fetch()?;
+                check()
+            }
+            checked => checked,
+        }
     }
 
     /// Held while the remote-tracking refs change: git gives up where it finds one locked.

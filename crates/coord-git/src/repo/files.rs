@@ -20,7 +20,7 @@ pub struct FileChange {
     /// Lines that were removed; 0 for binary files.
     pub deletions: u64,
     /// Its hunks in unified format; `None` where there are none: binary files, and changes of name
-    /// or mode alone.
+    /// or mode alone. `None` also where the diff of all files together is too long.
     pub patch: Option<String>,
 }
 
@@ -40,6 +40,9 @@ pub enum FileChangeKind {
     },
 }
 
+/// No more than this is read of the diff of two commits.
+const MOST: usize = 32 << 20;
+
 /// Before the options that say what to show. `diff-tree` does without the settings that a person
 /// has for reading diffs, and these without those of the repository.
 pub(super) const PLAIN: [&str; 9] = [
@@ -55,7 +58,7 @@ pub(super) const PLAIN: [&str; 9] = [
 ];
 
 impl Repo {
-    /// The files that differ, by path, as [`Repo::diff`] shows them.
+    /// The files that differ, by path, as [`Repo::diff`] shows them; the hunks of the first 32 MiB.
     ///
     /// # Errors
     /// [`GitError::NoSuchCommit`], and when git fails.
@@ -65,13 +68,14 @@ impl Repo {
         head: &CommitId,
     ) -> Result<Vec<FileChange>, GitError> {
         let fork = history::fork_point(&self.gix()?, base, head)?;
-        let out = self
+        let printed = self
             .run("diff-tree")
             .args(PLAIN)
             .args(["-z", "--raw", "--numstat", "--patch"])
             .args([fork.to_string().as_str(), head.as_str(), "--"])
-            .bytes()?;
-        let mut files = read(&out)
+            .keep(MOST)
+            .success()?;
+        let mut files = read(&printed.stdout, printed.left_out > 0)
             .ok_or("it does not have the expected form")
             .map_err(GitError::library("read what `git diff-tree` printed"))?;
         files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -87,7 +91,8 @@ struct Raw<'a> {
     retyped: bool,
 }
 
-fn read(out: &[u8]) -> Option<Vec<FileChange>> {
+/// `cut` says that hunks are missing at the end.
+fn read(out: &[u8], cut: bool) -> Option<Vec<FileChange>> {
     let mut fields = Fields(out);
     let mut raws = Vec::new();
     while fields.0.first() == Some(&b':') {
@@ -99,19 +104,26 @@ fn read(out: &[u8]) -> Option<Vec<FileChange>> {
     }
     // A NUL of its own parts the hunks from the rest.
     let patches = fields.0.strip_prefix(b"\0").unwrap_or(fields.0);
-    let mut patches = sections(patches).into_iter();
+    let mut patches = sections(patches);
+    if cut {
+        patches.pop();
+    }
+    let mut patches = patches.into_iter();
     let mut files = Vec::with_capacity(raws.len());
     for (raw, (additions, deletions)) in raws.into_iter().zip(counts) {
-        let mut hunks = hunks(&patches.next()?);
-        if raw.retyped {
-            hunks.push_str(&self::hunks(&patches.next()?));
+        let sections = if raw.retyped { 2 } else { 1 };
+        let shown: Vec<String> = patches.by_ref().take(sections).collect();
+        let whole = shown.len() == sections;
+        if !whole && !cut {
+            return None;
         }
+        let hunks: String = shown.iter().map(|section| hunks(section)).collect();
         files.push(FileChange {
             path: text(raw.path),
             kind: raw.kind,
             additions,
             deletions,
-            patch: (!hunks.is_empty()).then_some(hunks),
+            patch: (whole && !hunks.is_empty()).then_some(hunks),
         });
     }
     patches.next().is_none().then_some(files)
@@ -200,8 +212,11 @@ mod tests {
         let raw = ":100644 100644 1 2 M\0a\0";
         let patch = "diff --git a/a b/a\n@@ -1 +1 @@\n-x\n+y\n";
         let whole = format!("{raw}1\t1\ta\0\0{patch}");
-        assert_eq!(read(whole.as_bytes()).map(|files| files.len()), Some(1));
-        assert_eq!(read(b""), Some(Vec::new()));
+        assert_eq!(
+            read(whole.as_bytes(), false).map(|files| files.len()),
+            Some(1)
+        );
+        assert_eq!(read(b"", false), Some(Vec::new()));
         for other in [
             ":100644 100644 1 2 M\0a".to_owned(),
             format!("{}1\t1\ta\0\0{patch}", raw.replace('M', "U")),
@@ -211,7 +226,20 @@ mod tests {
             format!("{whole}{patch}"),
             patch.to_owned(),
         ] {
-            assert_eq!(read(other.as_bytes()), None, "{other:?}");
+            assert_eq!(read(other.as_bytes(), false), None, "{other:?}");
         }
+    }
+
+    #[test]
+    fn what_a_cut_has_touched_has_no_hunks() {
+        let names = ":1 2 1 2 M\0a\0:1 2 1 2 M\0b\0:1 2 1 2 M\0c\0";
+        let counts = "1\t1\ta\x001\t1\tb\x001\t1\tc\0\0";
+        let patches =
+            "diff --git a/a b/a\n@@ -1 +1 @@\n-x\n+y\ndiff --git a/b b/b\n@@ -1 +1 @@\n-x\n";
+        let out = format!("{names}{counts}{patches}");
+        let files = read(out.as_bytes(), true).unwrap();
+        let shown: Vec<_> = files.iter().map(|file| file.patch.as_deref()).collect();
+        assert_eq!(shown, [Some("@@ -1 +1 @@\n-x\n+y\n"), None, None]);
+        assert_eq!(read(out.as_bytes(), false), None);
     }
 }

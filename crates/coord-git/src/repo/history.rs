@@ -8,9 +8,11 @@ use std::path::Path;
 use coord_core::ids::CommitId;
 use gix::ObjectId;
 
+use super::content::shortened;
 use super::files::PLAIN;
-use super::{Repo, commit, object_id};
+use super::{Repo, commit, commit_id, object_id};
 use crate::GitError;
+use crate::cli::Run;
 use crate::snapshot;
 
 impl Repo {
@@ -29,13 +31,31 @@ impl Repo {
     /// # Errors
     /// [`GitError::NoSuchCommit`], and when git fails.
     pub fn diff(&self, base: &CommitId, head: &CommitId) -> Result<String, GitError> {
-        let repo = self.gix()?;
-        let fork = fork_point(&repo, base, head)?;
-        self.run("diff-tree")
-            .args(PLAIN)
-            .arg("--patch")
-            .args([fork.to_string().as_str(), head.as_str(), "--"])
-            .text()
+        let fork = fork_point(&self.gix()?, base, head)?;
+        self.patch(fork, head).text()
+    }
+
+    /// The same, no longer than about `limit` bytes: at the cut a line says how much is missing.
+    ///
+    /// # Errors
+    /// Those of [`Repo::diff`].
+    pub fn diff_within(
+        &self,
+        base: &CommitId,
+        head: &CommitId,
+        limit: usize,
+    ) -> Result<String, GitError> {
+        let fork = fork_point(&self.gix()?, base, head)?;
+        let printed = self.patch(fork, head).keep(limit).success()?;
+        Ok(shortened(printed.stdout, printed.left_out))
+    }
+
+    fn patch(&self, fork: ObjectId, head: &CommitId) -> Run<'_> {
+        self.run("diff-tree").args(PLAIN).arg("--patch").args([
+            fork.to_string().as_str(),
+            head.as_str(),
+            "--",
+        ])
     }
 
     /// The unified diff of a worktree as it is on disk against `base`, untracked files included.
@@ -46,7 +66,7 @@ impl Repo {
     pub fn worktree_diff(&self, worktree: &Path, base: &CommitId) -> Result<String, GitError> {
         let repo = super::open_gix(worktree)?;
         let head = repo.head_id().map_err(GitError::library("read HEAD"))?;
-        let fork = fork_point(&repo, base, &super::commit_id(head))?;
+        let fork = fork_point(&repo, base, &commit_id(head))?;
         snapshot::diff(&self.git, worktree, fork)
     }
 
@@ -57,6 +77,16 @@ impl Repo {
     /// When git fails.
     pub fn worktree_changes(&self, worktree: &Path) -> Result<Vec<String>, GitError> {
         Ok(snapshot::changes(&self.git, worktree)?.paths())
+    }
+
+    /// The best common ancestor; `None` for unrelated histories.
+    ///
+    /// # Errors
+    /// [`GitError::NoSuchCommit`], and when objects cannot be read.
+    pub fn merge_base(&self, one: &CommitId, two: &CommitId) -> Result<Option<CommitId>, GitError> {
+        let repo = self.gix()?;
+        let (one, two) = (commit(&repo, one)?.id, commit(&repo, two)?.id);
+        Ok(merge_base(&repo, one, two)?.map(commit_id))
     }
 
     /// How many commits `head` has that `base` has not.

@@ -8,9 +8,9 @@ use coord_core::ids::CommitId;
 use gix::ObjectId;
 
 use super::history::{commits_in, merge_base};
-use super::{Repo, commit};
+use super::{Repo, branch_ref, commit};
 use crate::GitError;
-use crate::merge::{Built, TRAILER, merge_commits};
+use crate::merge::{Built, TRAILER, base_tip, merge_commits};
 
 impl Repo {
     /// Whether the commits of `head` are in `into`: as they are, again as other commits (rebase),
@@ -22,6 +22,24 @@ impl Repo {
         let repo = self.gix()?;
         let (head, into) = (commit(&repo, head)?.id, commit(&repo, into)?.id);
         Ok(merged_as(self, &repo, head, into)?.is_some())
+    }
+
+    /// Whether the branch holds the commit itself, as the remote has it now; without a remote the
+    /// local branch counts. What no fetch brings here is in no branch.
+    ///
+    /// # Errors
+    /// [`GitError::NoSuchBranch`], those of [`Repo::fetch`], and when objects cannot be read. Never
+    /// "no" for "unknown".
+    pub fn contains(&self, branch: &str, id: &CommitId) -> Result<bool, GitError> {
+        branch_ref(branch)?;
+        self.fetch()?;
+        let gix = self.gix()?;
+        let tip = base_tip(&gix, branch)?;
+        match commit(&gix, id) {
+            Ok(found) => Ok(merge_base(&gix, found.id, tip)? == Some(found.id)),
+            Err(GitError::NoSuchCommit { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Pushing to `origin`: never forced, and without running hooks of the repository.
+//! Pushing to `origin`, without running hooks of the repository. Forced only where the remote's
+//! branch is the commit that is to be replaced.
 
 use coord_core::ids::CommitId;
 use gix::ObjectId;
@@ -30,21 +31,48 @@ impl Repo {
         if !self.has_remote()? {
             return Ok(());
         }
-        match push(self, branch, head, None)? {
-            PushOutcome::Done => Ok(()),
-            PushOutcome::Moved => Err(GitError::NonFastForward {
-                branch: branch.to_owned(),
-            }),
-            PushOutcome::Refused(reason) => Err(GitError::PushRefused {
-                branch: branch.to_owned(),
-                reason,
-            }),
+        pushed(branch, push(self, branch, head, None)?)
+    }
+
+    /// Makes the branch of `origin` the commit `head`, which need not be a descendant of what is
+    /// there, provided that `old` is what is there, or `head` already. Without a remote there is
+    /// nothing to do.
+    ///
+    /// # Errors
+    /// [`GitError::NonFastForward`] when something else is there or the branch is gone,
+    /// [`GitError::PushRefused`], also for the default branch, and [`GitError::Remote`].
+    pub fn push_branch_over(
+        &self,
+        branch: &str,
+        head: &CommitId,
+        old: &CommitId,
+    ) -> Result<(), GitError> {
+        branch_ref(branch)?;
+        let (head, old) = (object_id(head)?, object_id(old)?);
+        if !self.has_remote()? {
+            return Ok(());
         }
+        if self.default_branch(None)? == branch {
+            return Err(GitError::PushRefused {
+                branch: branch.to_owned(),
+                reason: "the default branch is never replaced".to_owned(),
+            });
+        }
+        pushed(branch, push_with_lease(self, branch, head, old)?)
     }
 }
 
-/// Publishes `new` as `branch`, provided that the remote's branch still is `old`. `new` has to be
-/// a descendant of `old`: the lease allows git to force what is none.
+fn pushed(branch: &str, outcome: PushOutcome) -> Result<(), GitError> {
+    let branch = branch.to_owned();
+    match outcome {
+        PushOutcome::Done => Ok(()),
+        PushOutcome::Moved => Err(GitError::NonFastForward { branch }),
+        PushOutcome::Refused(reason) => Err(GitError::PushRefused { branch, reason }),
+    }
+}
+
+/// Publishes `new` as `branch`, provided that the remote's branch still is `old`. The lease allows
+/// git to force what is no descendant of `old`.
 pub(crate) fn push_with_lease(
     repo: &Repo,
     branch: &str,
@@ -88,7 +116,8 @@ fn verdict(output: &Output) -> Option<PushOutcome> {
     let line = text.lines().find(|line| line.starts_with('!'))?;
     let summary = line.splitn(3, '\t').nth(2)?;
     let moved = [
-        "(non-fast-forward)",
+        // Not `[remote rejected] (non-fast-forward)`: that remote lets nobody replace a branch.
+        "[rejected] (non-fast-forward)",
         "(fetch first)",
         "(stale info)",
         "(remote ref updated since checkout)",

@@ -53,6 +53,66 @@ fn ahead_and_behind_are_counted_from_where_they_parted() {
 }
 
 #[test]
+fn where_two_parted() {
+    let site = Site::new();
+    let parted = head(&site.work);
+    let work = site.branch("issue-1", "trunk", "a", "1");
+    let trunk = commit(&site.work, "b", "1", "one");
+    let repo = site.repo();
+    assert_eq!(repo.merge_base(&trunk, &work).unwrap(), Some(parted));
+    assert_eq!(repo.merge_base(&work, &work).unwrap(), Some(work.clone()));
+    git(&site.work, &["switch", "--quiet", "--orphan", "alone"]);
+    let alone = commit(&site.work, "a", "1", "of another history");
+    assert_eq!(repo.merge_base(&work, &alone).unwrap(), None);
+    assert!(repo.merge_base(&work, &"HEAD".into()).is_err());
+}
+
+#[test]
+fn files_of_a_commit_are_read_without_a_checkout() {
+    let site = Site::new();
+    let root = &site.work;
+    write(root, "CLAUDE.md", "one\ntwo\nthree\n");
+    write(root, "deep/er/file", "deep");
+    symlink("CLAUDE.md", root.join("link")).unwrap();
+    fs::write(root.join("odd"), b"a\xffb").unwrap();
+    let made = all(root);
+    write(root, "CLAUDE.md", "later\n");
+    let later = all(root);
+    let repo = site.repo();
+    let read = |path: &str| repo.file_at(&made, path, 100).unwrap();
+    assert_eq!(read("CLAUDE.md").as_deref(), Some("one\ntwo\nthree\n"));
+    assert_eq!(read("deep/er/file").as_deref(), Some("deep"));
+    assert_eq!(read("odd").as_deref(), Some("a\u{fffd}b"));
+    for none in ["link", "deep", "nowhere", "../work/CLAUDE.md", "", "/"] {
+        assert_eq!(read(none), None, "{none:?}");
+    }
+    let now = repo.file_at(&later, "CLAUDE.md", 100).unwrap();
+    assert_eq!(now.as_deref(), Some("later\n"));
+    let cut = repo.file_at(&made, "CLAUDE.md", 9).unwrap();
+    let expected = "one\ntwo\n[cut off here: 6 more bytes]\n";
+    assert_eq!(cut.as_deref(), Some(expected));
+    let tree = git(root, &["rev-parse", &format!("{made}^{{tree}}")]);
+    assert_eq!(repo.tree_of(&made).unwrap(), tree);
+}
+
+#[test]
+fn a_long_diff_is_cut_and_says_so() {
+    let site = Site::new();
+    let base = head(&site.work);
+    let text = "a line of text\n".repeat(100);
+    let work = site.branch("issue-1", "trunk", "long", &text);
+    let repo = site.repo();
+    let whole = repo.diff(&base, &work).unwrap();
+    let within = |limit| repo.diff_within(&base, &work, limit).unwrap();
+    assert_eq!(within(whole.len()), whole);
+    let cut = within(500);
+    let (kept, note) = cut.trim_end().rsplit_once('\n').unwrap();
+    assert!(whole.starts_with(kept) && kept.ends_with("+a line of text"));
+    let missing = whole.len() - kept.len() - 1;
+    assert_eq!(note, format!("[cut off here: {missing} more bytes]"));
+}
+
+#[test]
 fn a_name_is_a_branch_or_a_whole_id() {
     let site = Site::new();
     let first = head(&site.work);

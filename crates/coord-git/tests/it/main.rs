@@ -5,6 +5,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod combining;
 mod comparing;
 mod fixture;
 mod forwarding;

@@ -1,6 +1,7 @@
 //! Merging in all ways, with and without a remote.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use coord_core::assignment::MergeMethod;
 use coord_core::failure::FailureClass;
@@ -19,6 +20,7 @@ fn spec(branch: &str, head: &CommitId, method: MergeMethod) -> MergeSpec {
         method,
         message: format!("Merge {branch}\n\nCloses #1"),
         assignment: id(1),
+        onto: None,
     }
 }
 
@@ -213,6 +215,54 @@ fn a_branch_that_moved_is_not_merged() {
 }
 
 #[test]
+fn a_pinned_merge_lands_on_the_base_that_was_tested_or_not_at_all() {
+    for (method, remote) in METHODS.into_iter().zip([true, false, true]) {
+        let site = Site::new();
+        if remote {
+            site.add_remote();
+        }
+        let tested = head(&site.work);
+        let work = forked(&site);
+        let moved = head(&site.work);
+        if remote {
+            git(&site.work, &["push", "--quiet", "origin", "--all"]);
+        }
+        let repo = site.repo();
+        let pinned = |onto: &CommitId| MergeSpec {
+            onto: Some(onto.clone()),
+            ..spec("issue-1", &work, method)
+        };
+        let base = moved.clone();
+        let report = merge_branch(&repo, &pinned(&tested)).unwrap();
+        assert_eq!(report, MergeReport::BaseMoved { base });
+        assert_eq!(repo.tip("trunk").unwrap(), Some(moved.clone()));
+
+        let new = merged(merge_branch(&repo, &pinned(&moved)).unwrap());
+        assert_eq!(repo.tip("trunk").unwrap(), Some(new));
+        // Asked again after a crash: the base is another one, by this very merge.
+        let again = merge_branch(&repo, &pinned(&moved)).unwrap();
+        assert!(matches!(again, MergeReport::AlreadyMerged { .. }));
+    }
+}
+
+#[test]
+fn a_head_that_moved_is_reported_before_a_base_that_did() {
+    let site = Site::new();
+    let tested = site.branch("issue-1", "trunk", "a", "1");
+    let onto = head(&site.work);
+    git(&site.work, &["switch", "--quiet", "issue-1"]);
+    let actual = commit(&site.work, "a", "untested", "more");
+    git(&site.work, &["switch", "--quiet", "trunk"]);
+    commit(&site.work, "b", "2", "trunk moves");
+    let spec = MergeSpec {
+        onto: Some(onto),
+        ..spec("issue-1", &tested, MergeMethod::Squash)
+    };
+    let report = merge_branch(&site.repo(), &spec).unwrap();
+    assert_eq!(report, MergeReport::HeadMoved { actual });
+}
+
+#[test]
 fn a_dirty_checkout_of_the_base_is_refused_and_not_touched() {
     let site = Site::new();
     let work = forked(&site);
@@ -266,10 +316,9 @@ fn with_a_remote_no_local_branch_and_no_checkout_moves() {
     assert_eq!(site.repo().tip("trunk").unwrap(), Some(new));
 }
 
-/// The remote's hook lets somebody else's commit in just before our first push lands.
-#[test]
-fn a_base_that_moves_meanwhile_is_merged_again() {
-    let site = Site::new();
+/// A branch `issue-1`, and a remote whose hook lets somebody else's commit in just before our first
+/// push lands: the remote, the tip of the branch and that commit.
+fn interrupted(site: &Site) -> (PathBuf, CommitId, CommitId) {
     let remote = site.add_remote();
     let other = site.clone_remote("other");
     let theirs = commit(&other, "theirs", "t\n", "somebody else");
@@ -286,6 +335,31 @@ fn a_base_that_moves_meanwhile_is_merged_again() {
     );
     std::fs::write(&hook, script).unwrap();
     std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    (remote, work, theirs)
+}
+
+#[test]
+fn a_pinned_merge_that_loses_the_race_is_not_made_anew() {
+    for method in METHODS {
+        let site = Site::new();
+        let onto = head(&site.work);
+        let (remote, work, theirs) = interrupted(&site);
+        let spec = MergeSpec {
+            onto: Some(onto),
+            ..spec("issue-1", &work, method)
+        };
+        let report = merge_branch(&site.repo(), &spec).unwrap();
+        assert!(remote.join("once").exists());
+        let base = theirs.clone();
+        assert_eq!(report, MergeReport::BaseMoved { base });
+        assert_eq!(rev(&remote, "trunk"), theirs);
+    }
+}
+
+#[test]
+fn a_base_that_moves_meanwhile_is_merged_again() {
+    let site = Site::new();
+    let (remote, work, theirs) = interrupted(&site);
     let new =
         merged(merge_branch(&site.repo(), &spec("issue-1", &work, MergeMethod::Squash)).unwrap());
     assert!(remote.join("once").exists());

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use coord_core::failure::FailureClass;
+use coord_core::ids::CommitId;
 use coord_git::{Git, GitError, RemoteFault, Repo, worker_git_env};
 
 use crate::fixture::{Site, commit, git, head, rev, try_git};
@@ -118,6 +119,116 @@ fn pushing_is_never_forced() {
     assert_eq!(rev(&remote, "issue-1"), ours);
     let odd = repo.push_branch("--force", &ours).unwrap_err();
     assert!(matches!(odd, GitError::InvalidName { .. }), "{odd}");
+}
+
+/// A branch `issue-1` on the remote, and the same work again on a trunk that has moved.
+fn rebased(site: &Site) -> (CommitId, CommitId) {
+    let old = site.branch("issue-1", "trunk", "a", "work");
+    git(&site.work, &["push", "--quiet", "origin", "issue-1"]);
+    commit(&site.work, "b", "1", "trunk moves");
+    git(&site.work, &["switch", "--quiet", "issue-1"]);
+    git(&site.work, &["rebase", "--quiet", "trunk"]);
+    let new = head(&site.work);
+    git(&site.work, &["switch", "--quiet", "trunk"]);
+    (old, new)
+}
+
+#[test]
+fn a_branch_is_replaced_only_where_it_is_what_the_work_started_from() {
+    let site = Site::new();
+    let remote = site.add_remote();
+    let (old, new) = rebased(&site);
+    let repo = site.repo();
+    let refused = repo.push_branch("issue-1", &new).unwrap_err();
+    assert!(matches!(refused, GitError::NonFastForward { .. }));
+    repo.push_branch_over("issue-1", &new, &old).unwrap();
+    assert_eq!(rev(&remote, "issue-1"), new);
+    repo.push_branch_over("issue-1", &new, &old).unwrap();
+
+    // A fast-forward is no different.
+    git(&site.work, &["switch", "--quiet", "issue-1"]);
+    let newer = commit(&site.work, "a", "more", "more");
+    repo.push_branch_over("issue-1", &newer, &new).unwrap();
+    assert_eq!(rev(&remote, "issue-1"), newer);
+
+    // Somebody else's push stays, and so does the end of the branch.
+    let error = repo.push_branch_over("issue-1", &old, &new).unwrap_err();
+    assert!(matches!(error, GitError::NonFastForward { .. }), "{error}");
+    assert_eq!(rev(&remote, "issue-1"), newer);
+    git(&remote, &["branch", "-D", "issue-1"]);
+    let error = repo.push_branch_over("issue-1", &new, &newer).unwrap_err();
+    assert!(matches!(error, GitError::NonFastForward { .. }), "{error}");
+    let gone = try_git(&remote, &["rev-parse", "--verify", "issue-1"]);
+    assert!(!gone.status.success());
+}
+
+#[test]
+fn the_default_branch_is_never_replaced() {
+    let site = Site::new();
+    let remote = site.add_remote();
+    let (_, new) = rebased(&site);
+    let trunk = rev(&remote, "trunk");
+    let error = site.repo().push_branch_over("trunk", &new, &trunk);
+    let error = error.unwrap_err();
+    assert!(matches!(error, GitError::PushRefused { .. }), "{error}");
+    assert_eq!(rev(&remote, "trunk"), trunk);
+}
+
+#[test]
+fn a_remote_that_lets_nobody_replace_a_branch_refuses() {
+    let site = Site::new();
+    let remote = site.add_remote();
+    git(&remote, &["config", "receive.denyNonFastForwards", "true"]);
+    let (old, new) = rebased(&site);
+    let error = site.repo().push_branch_over("issue-1", &new, &old);
+    let error = error.unwrap_err();
+    assert!(matches!(error, GitError::PushRefused { .. }), "{error}");
+    assert_eq!(rev(&remote, "issue-1"), old);
+}
+
+#[test]
+fn commits_that_are_missing_are_fetched() {
+    let site = Site::new();
+    let remote = site.add_remote();
+    let other = site.clone_remote("other");
+    git(&other, &["switch", "--quiet", "-c", "issue-7"]);
+    let made = commit(&other, "a", "1", "work");
+    git(&other, &["push", "--quiet", "origin", "issue-7"]);
+    let repo = site.repo();
+    repo.ensure_commits(&[&head(&site.work), &made]).unwrap();
+    assert!(repo.tree_of(&made).is_ok());
+    // What is here is not asked for.
+    std::fs::rename(&remote, remote.with_extension("away")).unwrap();
+    repo.ensure_commits(&[&made]).unwrap();
+    std::fs::rename(remote.with_extension("away"), &remote).unwrap();
+    let unpushed = commit(&other, "a", "2", "not pushed");
+    let error = repo.ensure_commits(&[&made, &unpushed]).unwrap_err();
+    assert!(matches!(error, GitError::NoSuchCommit { .. }), "{error}");
+}
+
+#[test]
+fn what_is_in_a_branch_is_what_the_remote_has_there_now() {
+    let site = Site::new();
+    let remote = site.add_remote();
+    let first = head(&site.work);
+    let repo = site.repo();
+    let unpushed = commit(&site.work, "a", "1", "not pushed");
+    let contains = |id: &CommitId| repo.contains("trunk", id).unwrap();
+    assert!(contains(&first));
+    assert!(!contains(&unpushed));
+    assert!(!contains(&CommitId::new("0".repeat(40))));
+    let other = site.clone_remote("other");
+    let theirs = commit(&other, "b", "1", "theirs");
+    git(&other, &["push", "--quiet", "origin", "trunk"]);
+    assert!(contains(&theirs));
+    git(&remote, &["update-ref", "refs/heads/trunk", first.as_str()]);
+    assert!(!contains(&theirs));
+    let error = repo.contains("nowhere", &first).unwrap_err();
+    assert!(matches!(error, GitError::NoSuchBranch { .. }), "{error}");
+    std::fs::rename(&remote, remote.with_extension("away")).unwrap();
+    assert!(repo.contains("trunk", &first).is_err());
+    git(&site.work, &["remote", "remove", "origin"]);
+    assert!(contains(&unpushed));
 }
 
 #[test]

@@ -1,4 +1,7 @@
 //! Merging a pull request, with the commit pinned that was tested.
+//!
+//! GitHub pins the head (`sha`) and nothing else: the base is looked at just before, and once more
+//! when GitHub says that a branch was modified.
 
 use coord_core::assignment::MergeMethod;
 use coord_core::ids::CommitId;
@@ -21,7 +24,7 @@ pub(super) async fn merge(
     merge: &PullMerge,
 ) -> Result<MergeOutcome, ForgeError> {
     let pull = pulls::need(forge, number).await?;
-    match stands(&pull, merge) {
+    match look(forge, &pull, merge).await? {
         Stands::Decided(outcome) => return Ok(outcome),
         Stands::Conflicts => return conflict(forge, &pull).await,
         Stands::Unknown => return Err(not_found_out(forge, number)),
@@ -48,25 +51,42 @@ enum Stands {
     Ready,
 }
 
+/// Where it stands, the base included.
+async fn look(
+    forge: &GithubForge,
+    pull: &PullWire,
+    merge: &PullMerge,
+) -> Result<Stands, ForgeError> {
+    let found = stands(pull, merge);
+    match (&found, &merge.onto) {
+        (Stands::Decided(_), _) | (_, None) => Ok(found),
+        (Stands::Conflicts | Stands::Unknown | Stands::Ready, Some(onto)) => {
+            let base = base_of(forge, pull).await?;
+            Ok(if base == *onto {
+                found
+            } else {
+                Stands::Decided(MergeOutcome::BaseMoved { base })
+            })
+        }
+    }
+}
+
+/// What is known of the pull request alone.
 fn stands(pull: &PullWire, merge: &PullMerge) -> Stands {
     let number = pull.number;
     let head = CommitId::from(pull.head.sha.as_str());
-    let tested = merge.head.short();
     let refused = |reason| Stands::Decided(MergeOutcome::Refused { reason });
     match pulls::state(pull) {
         PullState::Merged { commit } if head == merge.head => {
             Stands::Decided(MergeOutcome::Merged { commit })
         }
         PullState::Merged { .. } => refused(format!(
-            "pull request {number} was merged with {}, which is not {tested}",
-            head.short()
+            "pull request {number} was merged with {}, which is not {}",
+            head.short(),
+            merge.head.short()
         )),
         PullState::Closed => refused(format!("pull request {number} is closed")),
-        PullState::Open if head != merge.head => refused(format!(
-            "the branch `{}` points at {} now, not at {tested}",
-            pull.head.branch,
-            head.short()
-        )),
+        PullState::Open if head != merge.head => Stands::Decided(MergeOutcome::HeadMoved { head }),
         PullState::Open => match pull.mergeable {
             Some(true) => Stands::Ready,
             Some(false) => Stands::Conflicts,
@@ -111,7 +131,7 @@ async fn after(
         | CallError::Unusable { .. } => return Err(error.into_forge(&name)),
     };
     let pull = pulls::need(forge, number).await?;
-    match stands(&pull, merge) {
+    match look(forge, &pull, merge).await? {
         Stands::Decided(outcome) => Ok(outcome),
         Stands::Conflicts => conflict(forge, &pull).await,
         // Whatever it said may be about how things stood before.
@@ -126,12 +146,16 @@ async fn after(
 }
 
 async fn conflict(forge: &GithubForge, pull: &PullWire) -> Result<MergeOutcome, ForgeError> {
-    let branch = &pull.base.branch;
-    let base = refs::head(forge, branch).await?;
     Ok(MergeOutcome::Conflict {
-        base: base.unwrap_or_else(|| CommitId::from(pull.base.sha.as_str())),
+        base: base_of(forge, pull).await?,
         paths: Vec::new(),
     })
+}
+
+/// The tip of the base as it is now: the pull request itself tells an older one.
+async fn base_of(forge: &GithubForge, pull: &PullWire) -> Result<CommitId, ForgeError> {
+    let base = refs::head(forge, &pull.base.branch).await?;
+    Ok(base.unwrap_or_else(|| CommitId::from(pull.base.sha.as_str())))
 }
 
 /// Whether GitHub refuses only because of what happens at the same moment: another merge into the

@@ -39,6 +39,7 @@ static EXPECTED: OnceCell<Outcome> = OnceCell::const_new();
 /// The way of one issue, from its opening to its closing.
 struct Way {
     scene: Scene,
+    base: CommitId,
     head: CommitId,
 }
 
@@ -47,7 +48,8 @@ impl Way {
         let scene = Scene::impatient(SOON).await;
         scene.fake.add_user("anna", "anna");
         let head = scene.branch("issue-1-say-hello", "hello.txt");
-        Self { scene, head }
+        let base = CommitId::new(scene.repo.branch("main").unwrap().unwrap());
+        Self { scene, base, head }
     }
 
     /// Repeats a call as the outbox does: at once, or when the forge said so.
@@ -101,6 +103,7 @@ impl Way {
             .await;
         let merge = PullMerge {
             head: self.head.clone(),
+            onto: Some(self.base.clone()),
             method: MergeMethod::Squash,
             message: format!("Say hello (#{number})"),
             assignment: assignment(),

@@ -2,7 +2,7 @@
 
 use coord_core::assignment::MergeMethod;
 use coord_core::ids::CommitId;
-use coord_forge::{Forge, ForgeError, MergeOutcome, PullState};
+use coord_forge::{Forge, ForgeError, MergeOutcome, PullMerge, PullState};
 use coord_test_support::git_fixture::git;
 
 use crate::scene::{Scene, merge_of};
@@ -82,20 +82,107 @@ async fn only_the_commit_that_was_tested_is_merged() {
     let number = scene.pull("issue-1-a").await.number;
     let moved = scene.branch("issue-1-a", "b");
     let merge = merge_of(&tested, MergeMethod::Squash);
-    let expected = format!(
-        "the branch `issue-1-a` points at {} now, not at {}",
-        moved.short(),
-        tested.short()
-    );
-    assert_eq!(
-        reason(scene.forge.merge_pull(number, &merge).await.unwrap()),
-        expected
-    );
+    let outcome = scene.forge.merge_pull(number, &merge).await.unwrap();
+    let head = moved.clone();
+    assert_eq!(outcome, MergeOutcome::HeadMoved { head });
     let newer = merge_of(&moved, MergeMethod::Squash);
     scene.forge.merge_pull(number, &newer).await.unwrap();
     let refused = reason(scene.forge.merge_pull(number, &merge).await.unwrap());
     assert!(refused.contains("was merged with"), "{refused}");
     assert_eq!(scene.count("PUT", "/merge"), 1);
+    scene.end();
+}
+
+fn pinned(head: &CommitId, onto: &CommitId) -> PullMerge {
+    PullMerge {
+        onto: Some(onto.clone()),
+        ..merge_of(head, MergeMethod::Squash)
+    }
+}
+
+fn tip(scene: &Scene, branch: &str) -> CommitId {
+    CommitId::new(scene.repo.branch(branch).unwrap().unwrap())
+}
+
+#[tokio::test]
+async fn a_base_that_moved_is_not_merged_onto() {
+    let scene = scene().await;
+    let (base, head) = (tip(&scene, "main"), scene.branch("issue-1-a", "a"));
+    let number = scene.pull("issue-1-a").await.number;
+    // Where it conflicts with the new base, that is found out when it is tested there.
+    for file in ["b", "a"] {
+        scene.repo.push_file("main", file, "other\n").unwrap();
+        let outcome = scene.forge.merge_pull(number, &pinned(&head, &base)).await;
+        let base = tip(&scene, "main");
+        assert_eq!(outcome.unwrap(), MergeOutcome::BaseMoved { base });
+    }
+    assert_eq!(scene.count("PUT", "/merge"), 0);
+
+    let head = scene.branch("issue-2-b", "c");
+    let number = scene.pull("issue-2-b").await.number;
+    let merge = pinned(&head, &tip(&scene, "main"));
+    let merged = scene.forge.merge_pull(number, &merge).await.unwrap();
+    assert!(matches!(merged, MergeOutcome::Merged { .. }), "{merged:?}");
+    // The base is another one by this very merge.
+    let again = scene.forge.merge_pull(number, &merge).await.unwrap();
+    assert_eq!(again, merged);
+    // A head that moved is told before a base that did.
+    let head = scene.branch("issue-3-c", "d");
+    let number = scene.pull("issue-3-c").await.number;
+    let merge = pinned(&head, &base);
+    let head = scene.branch("issue-3-c", "e");
+    let outcome = scene.forge.merge_pull(number, &merge).await.unwrap();
+    assert_eq!(outcome, MergeOutcome::HeadMoved { head });
+    scene.end();
+}
+
+#[tokio::test]
+async fn what_moves_while_github_merges_is_sorted_by_what_it_was() {
+    for pin in [true, false] {
+        let scene = scene().await;
+        let (base, head) = (tip(&scene, "main"), scene.branch("issue-1-a", "a"));
+        let number = scene.pull("issue-1-a").await.number;
+        let merge = PullMerge {
+            onto: pin.then_some(base),
+            ..merge_of(&head, MergeMethod::Squash)
+        };
+        scene.repo.push_during_merge("main", "b", "other\n");
+        let outcome = scene.forge.merge_pull(number, &merge).await;
+        let base = tip(&scene, "main");
+        if pin {
+            assert_eq!(outcome.unwrap(), MergeOutcome::BaseMoved { base });
+        } else {
+            scene.pass(outcome.unwrap_err());
+        }
+
+        scene.repo.push_before_merge("issue-1-a", "c", "newer\n");
+        let merge = PullMerge {
+            onto: pin.then(|| tip(&scene, "main")),
+            ..merge
+        };
+        let outcome = scene.forge.merge_pull(number, &merge).await.unwrap();
+        let head = tip(&scene, "issue-1-a");
+        assert_eq!(outcome, MergeOutcome::HeadMoved { head });
+        assert_eq!(scene.count("PUT", "/merge"), 2);
+        assert!(scene.repo.pulls()[0].open);
+        scene.end();
+    }
+}
+
+/// GitHub has no way to pin the base: what it landed on is seen in the commit.
+#[tokio::test]
+async fn a_base_that_moves_at_the_last_moment_is_seen_afterwards() {
+    let scene = scene().await;
+    let (base, head) = (tip(&scene, "main"), scene.branch("issue-1-a", "a"));
+    let number = scene.pull("issue-1-a").await.number;
+    scene.repo.push_before_merge("main", "b", "other\n");
+    let outcome = scene.forge.merge_pull(number, &pinned(&head, &base)).await;
+    let MergeOutcome::Merged { commit } = outcome.unwrap() else {
+        panic!("GitHub does not know what it was tested on");
+    };
+    let git_path = scene.repo.git_path();
+    let parent = git(&git_path, &["rev-parse", &format!("{commit}^")]).unwrap();
+    assert_ne!(parent, base.as_str());
     scene.end();
 }
 

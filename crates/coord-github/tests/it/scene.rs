@@ -112,6 +112,7 @@ impl Scene {
 pub(crate) fn merge_of(head: &CommitId, method: MergeMethod) -> PullMerge {
     PullMerge {
         head: head.clone(),
+        onto: None,
         method,
         message: "Subject\n\nText.\n\nCloses: #1".to_owned(),
         assignment: AssignmentId::from_bits(0xab),

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use super::repo::{Check, Comment, Milestone, Pull, Repo, Review, Status, Thread};
+use super::git::Bare;
+use super::repo::{Check, Comment, Milestone, Moment, Pull, Push, Repo, Review, Status, Thread};
 use super::server::Shared;
 use super::world::{World, stamp};
 
@@ -433,14 +434,29 @@ impl RepoHandle {
     /// # Errors
     /// When git fails.
     pub fn push_file(&self, branch: &str, path: &str, content: &str) -> Result<String> {
-        let git = self
-            .shared
-            .lock()
-            .repos
-            .get(&self.key)
-            .map(|repo| repo.git.clone());
-        let git = git.context("there is no such repository")?;
-        git.commit_file(branch, path, content, &format!("Change {path}"))
+        let message = format!("Change {path}");
+        self.git()?.commit_file(branch, path, content, &message)
+    }
+
+    /// The same by somebody else at the worst moment: when the next merge has been asked for, and
+    /// GitHub has not looked at anything.
+    pub fn push_before_merge(&self, branch: &str, path: &str, content: &str) {
+        self.push_at(Moment::BeforeMerge, branch, path, content);
+    }
+
+    /// The same a little later: GitHub has made the commit of the next merge, and the base is about
+    /// to move to it.
+    pub fn push_during_merge(&self, branch: &str, path: &str, content: &str) {
+        self.push_at(Moment::DuringMerge, branch, path, content);
+    }
+
+    fn push_at(&self, moment: Moment, branch: &str, path: &str, content: &str) {
+        let push = Push {
+            branch: branch.to_owned(),
+            path: path.to_owned(),
+            content: content.to_owned(),
+        };
+        self.change(|repo| repo.pushes.push((moment, push)));
     }
 
     /// The commit of a branch.
@@ -448,13 +464,7 @@ impl RepoHandle {
     /// # Errors
     /// When git cannot be run.
     pub fn branch(&self, name: &str) -> Result<Option<String>> {
-        let git = self
-            .shared
-            .lock()
-            .repos
-            .get(&self.key)
-            .map(|repo| repo.git.clone());
-        git.context("there is no such repository")?.tip(name)
+        self.git()?.tip(name)
     }
 
     /// Deletes a branch; an open pull request of it is closed by that.
@@ -462,14 +472,14 @@ impl RepoHandle {
     /// # Errors
     /// When git fails.
     pub fn delete_branch(&self, name: &str) -> Result<()> {
-        let git = self
-            .shared
-            .lock()
-            .repos
-            .get(&self.key)
-            .map(|repo| repo.git.clone());
-        git.context("there is no such repository")?
-            .delete_branch(name)
+        self.git()?.delete_branch(name)
+    }
+
+    fn git(&self) -> Result<Bare> {
+        let world = self.shared.lock();
+        let repo = world.repos.get(&self.key);
+        repo.map(|repo| repo.git.clone())
+            .context("there is no such repository")
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::exchange::{Answer, Call, Reply, broken, not_found, ok, refusal};
 use super::pulls;
-use super::repo::Repo;
+use super::repo::{Moment, Repo};
 use super::shape::shape;
 
 /// Words that close an issue when they stand before its number.
@@ -15,10 +15,17 @@ const CLOSING: &[&str] = &[
 /// `PUT …/pulls/{pull_number}/merge`.
 pub(crate) fn merge(call: &mut Call<'_>) -> Reply {
     let number = call.number("pull_number");
-    let by = call.viewer.login.clone();
+    let (by, now) = (call.viewer.login.clone(), call.world.now());
+    let pushed = |call: &mut Call<'_>, moment| {
+        let repo = call.repo_mut()?;
+        repo.push_what_comes(moment, now).map_err(broken)
+    };
+    pushed(call, Moment::BeforeMerge)?;
     let repo = call.repo()?;
     let onto = allowed(repo, number, call.text("sha").as_deref())?;
     let sha = merged(call, repo, number, &onto, &by)?;
+    pushed(call, Moment::DuringMerge)?;
+    let repo = call.repo()?;
     let (_, pull) = pulls::of(repo, number)?;
     if !repo
         .git

@@ -32,6 +32,25 @@ pub(crate) struct Repo {
     pub(crate) rulesets: BTreeMap<String, Vec<String>>,
     /// Whether branch protection answers 403.
     pub(crate) protection_hidden: bool,
+    /// What somebody pushes around the next merge.
+    pub(crate) pushes: Vec<(Moment, Push)>,
+}
+
+/// When somebody pushes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// When a merge has been asked for and nothing has been looked at.
+    BeforeMerge,
+    /// When the merge is made and the base has not moved to it.
+    DuringMerge,
+}
+
+/// One file on a branch.
+#[derive(Debug, Clone)]
+pub(crate) struct Push {
+    pub(crate) branch: String,
+    pub(crate) path: String,
+    pub(crate) content: String,
 }
 
 /// An issue, or a pull request when `pull` is there.
@@ -157,6 +176,7 @@ impl Repo {
             protection: BTreeMap::new(),
             rulesets: BTreeMap::new(),
             protection_hidden: false,
+            pushes: Vec::new(),
         }
     }
 
@@ -183,6 +203,17 @@ impl Repo {
         let protection = self.protection.get(branch).into_iter().flatten();
         let rules = self.rulesets.get(branch).into_iter().flatten();
         protection.chain(rules).cloned().collect()
+    }
+
+    /// Pushes what was to be pushed at this moment.
+    pub(crate) fn push_what_comes(&mut self, moment: Moment, now: i64) -> Result<()> {
+        let of = |(when, _): &mut (Moment, Push)| *when == moment;
+        for (_, push) in self.pushes.extract_if(.., of) {
+            let message = format!("Change {}", push.path);
+            self.git
+                .commit_file(&push.branch, &push.path, &push.content, &message)?;
+        }
+        self.follow_branches(now)
     }
 
     /// Lets open pull requests follow their branches, and closes those whose branch is gone.

@@ -37,6 +37,8 @@ pub(crate) struct Live {
     pub(crate) base: Option<String>,
     /// Its worktree.
     pub(crate) worktree: Option<String>,
+    /// What the session that it goes on with had cost before, in US dollars.
+    pub(crate) session_cost_usd: f64,
     /// How much of its log has been read, in bytes.
     pub(crate) log_bytes: u64,
     /// What the log says.
@@ -56,7 +58,7 @@ pub(crate) struct Facts {
     pub(crate) model: Option<String>,
     /// Model turns.
     pub(crate) turns: u32,
-    /// US dollars.
+    /// US dollars of the whole session, by estimate.
     pub(crate) cost_usd: f64,
     /// The tool that was used last.
     pub(crate) last_tool: Option<String>,

@@ -38,7 +38,7 @@ pub(crate) struct Spec {
 
 /// `plan.json`: what the worktree is made of. Written before it is made, and again with its
 /// path, so that a restart neither starts from another commit nor makes a second worktree.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Plan {
     version: u32,
     /// The root of the checkout.
@@ -49,6 +49,12 @@ pub(crate) struct Plan {
     pub(crate) base: CommitId,
     /// An existing branch to continue on.
     pub(crate) start: Option<String>,
+    /// Where that branch was.
+    #[serde(default)]
+    pub(crate) start_tip: Option<CommitId>,
+    /// What the session that the worker goes on with had cost before, in US dollars.
+    #[serde(default)]
+    pub(crate) session_cost_usd: f64,
     /// What became of the repositories that were to be brought up to date.
     #[serde(default)]
     pub(crate) pulled: Vec<Pulled>,
@@ -86,23 +92,25 @@ impl Spec {
 }
 
 impl Plan {
-    /// A plan whose worktree is yet to be made.
-    pub(crate) fn new(
-        repo: PathBuf,
-        branch: String,
-        base: CommitId,
-        start: Option<String>,
-        pulled: Vec<Pulled>,
-    ) -> Self {
+    /// A plan for a new branch at `base`, whose worktree is yet to be made.
+    pub(crate) const fn new(repo: PathBuf, branch: String, base: CommitId) -> Self {
         Self {
             version: VERSION,
             repo,
             branch,
             base,
-            start,
-            pulled,
+            start: None,
+            start_tip: None,
+            session_cost_usd: 0.0,
+            pulled: Vec::new(),
             worktree: None,
         }
+    }
+
+    /// The commit that the published branch may be replaced at, where the worker continues on it.
+    pub(crate) fn replaces(&self) -> Option<&CommitId> {
+        let continues = self.start.as_ref() == Some(&self.branch);
+        self.start_tip.as_ref().filter(|_| continues)
     }
 }
 
@@ -199,6 +207,16 @@ impl Folder {
         };
         durable::write_json(&path, &settled)?;
         Ok(settled.cancelled)
+    }
+
+    /// Whether the worker was stopped because of its budget.
+    pub(crate) fn over_budget(&self) -> bool {
+        self.file("over-budget").exists()
+    }
+
+    /// Remembers that the worker is stopped because of its budget.
+    pub(crate) fn mark_over_budget(&self) -> io::Result<()> {
+        durable::write(&self.file("over-budget"), b"")
     }
 
     /// Removes everything. It is put aside in one step first, so that nobody takes what a crash

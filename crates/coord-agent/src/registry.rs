@@ -19,6 +19,8 @@ pub(crate) struct Registry {
 struct Tables {
     active: HashMap<AssignmentId, Arc<Active>>,
     finished: Finished,
+    /// What sessions had cost at the end of their last run, in US dollars.
+    sessions: HashMap<String, f64>,
 }
 
 /// What is known of one assignment.
@@ -63,6 +65,15 @@ impl Registry {
         tables.finished.status(id).map(Found::Finished)
     }
 
+    /// What a session had cost at the end of its last run here; 0 for one that is not known.
+    pub(crate) fn session_cost_usd(&self, session: &str) -> f64 {
+        self.tables()
+            .sessions
+            .get(session)
+            .copied()
+            .unwrap_or_default()
+    }
+
     /// How many there are.
     pub(crate) fn counts(&self) -> Counts {
         let tables = self.tables();
@@ -85,8 +96,16 @@ impl Registry {
         let id = row.assignment.id.clone();
         let status = row.assignment.status;
         let at = row.assignment.finished_at.unwrap_or_default();
+        let session = row.end.as_ref().and_then(|end| {
+            let session = end.session.clone()?;
+            Some((session, end.cost_usd))
+        });
         let rendered = RenderedRow::new(row)?;
         let mut tables = self.tables();
+        if let Some((session, cost_usd)) = session {
+            let known = tables.sessions.entry(session).or_default();
+            *known = known.max(cost_usd);
+        }
         tables.active.remove(&id);
         tables.finished.insert(id, at, status, rendered);
         Ok(())

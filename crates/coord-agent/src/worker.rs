@@ -75,6 +75,7 @@ fn command(settings: &WorkerSettings, body: &AssignBody) -> ClaudeCommand {
         model: body.model.clone(),
         permissions: permissions(settings, body),
         setting_sources: settings.setting_sources.join(","),
+        // For this run: earlier ones of the session do not count (measured with 2.1.330).
         max_budget_usd: body.max_budget_usd,
         system_prompt: body.system_prompt.clone(),
         output_schema: body.output_schema.as_ref().map(ToString::to_string),

@@ -130,10 +130,14 @@ pub struct AssignBody {
     /// A session of a worker of this agent to continue; `briefing` is what it is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume_session: Option<String>,
-    /// An existing branch to start from, and to continue on where `work_branch` names no other.
+    /// An existing branch to start from, and to continue on where `work_branch` names no other. One
+    /// that is continued may be rewritten: it is published if the remote's branch is still where
+    /// it was when the worktree was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_branch: Option<String>,
-    /// US dollars that the worker may use.
+    /// US dollars that the worker may use; what earlier runs of `resume_session` have used does not
+    /// count. One that goes on after that is stopped: it has failed at the work, what it has committed
+    /// is published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_budget_usd: Option<f64>,
     /// Seconds until the worker is stopped.

@@ -54,7 +54,9 @@ pub struct EndReport {
     /// looked at.
     #[serde(default)]
     pub head: Option<String>,
-    /// The commit that it started from.
+    /// The commit that `commits` and `files` are measured against: the one that it started from, or
+    /// a newer one of the base branch where it has brought its branch up to that. Where its branch
+    /// does not hold the commit of the request, the last one that both have.
     #[serde(default)]
     pub base: Option<String>,
     /// How many commits it made.
@@ -72,7 +74,8 @@ pub struct EndReport {
     /// Paths that the commits changed, relative to the root of the repository.
     #[serde(default)]
     pub files: Vec<String>,
-    /// US dollars.
+    /// US dollars of the whole session: one that was resumed counts its earlier runs too. An
+    /// estimate where the worker was ended before it told a total.
     #[serde(default)]
     pub cost_usd: f64,
     /// Model turns.
@@ -89,8 +92,12 @@ pub struct EndReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub answer: Option<serde_json::Value>,
+    /// The end of what a smoke command has printed on both streams, at most 4096 bytes; untrusted.
+    /// In a [`WorkerEnd`] it is the answer: who asked for a command has asked for no schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
     /// What an assignment that may only read changed all the same, relative to the root of the
-    /// repository; it was thrown away.
+    /// repository; it was thrown away, and the assignment is never `done`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tampered: Vec<String>,
 }
@@ -118,6 +125,7 @@ impl EndReport {
             stuck: None,
             session: None,
             answer: None,
+            output: None,
             tampered: Vec::new(),
         }
     }
@@ -142,6 +150,7 @@ impl From<EndReport> for WorkerEnd {
             EndResult::Failed => WorkerResult::Failed(report.failure_class()),
             EndResult::Cancelled => WorkerResult::Cancelled,
         };
+        let answer = report.answer.map(|answer| answer.to_string());
         Self {
             result,
             exit_code: report.exit_code,
@@ -157,6 +166,7 @@ impl From<EndReport> for WorkerEnd {
             turns: report.turns,
             stuck: report.stuck,
             session: report.session,
+            answer: answer.or(report.output),
         }
     }
 }

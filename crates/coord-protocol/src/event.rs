@@ -43,7 +43,7 @@ pub enum AgentEventKind {
     Progress {
         /// Model turns so far.
         turns: u32,
-        /// US dollars so far.
+        /// US dollars so far, see [`AgentEventKind::Spent`].
         cost_usd: f64,
         /// The tool that it used last.
         last_tool: Option<String>,
@@ -51,6 +51,12 @@ pub enum AgentEventKind {
         status: Option<String>,
         /// The model that answers.
         model: Option<String>,
+    },
+    /// The worker has used a cent or more since this was told last; at most once a second.
+    Spent {
+        /// US dollars so far, estimated from the tokens until the worker tells a total. It never
+        /// falls, and a session that was resumed counts its earlier runs too.
+        cost_usd: f64,
     },
     /// The worker changed files that it had not changed before.
     Files {
@@ -88,6 +94,7 @@ impl AgentEventKind {
         match self {
             Self::Started { .. } => "started",
             Self::Progress { .. } => "progress",
+            Self::Spent { .. } => "spent",
             Self::Files { .. } => "files",
             Self::Stuck { .. } => "stuck",
             Self::RateLimited { .. } => "rate_limited",
@@ -108,6 +115,9 @@ impl AgentEvent {
             } => AgentReport::Started {
                 at: Timestamp::from_secs_f64(*started_at),
                 base: base.clone().map(CommitId::from),
+            },
+            AgentEventKind::Spent { cost_usd } => AgentReport::Spent {
+                cost_usd: *cost_usd,
             },
             AgentEventKind::Files { paths } => AgentReport::Files {
                 paths: paths.clone(),

@@ -159,7 +159,7 @@ pub struct ActiveRow {
     /// Model turns so far.
     #[serde(default, deserialize_with = "null_as_default")]
     pub turns: u32,
-    /// US dollars so far.
+    /// US dollars so far: an estimate, see [`crate::AgentEventKind::Spent`].
     #[serde(default, deserialize_with = "null_as_default")]
     pub cost_so_far: f64,
     /// The tool that it used last.
@@ -237,8 +237,8 @@ impl CompletedRow {
 }
 
 impl ActiveRow {
-    /// What the coordinator's board is told of its start and its files; nothing while the worktree
-    /// is being prepared.
+    /// What the coordinator's board is told of its start, its files and its cost; nothing while the
+    /// worktree is being prepared.
     #[must_use]
     pub fn report(&self) -> Vec<AgentReport> {
         let Some(at) = self.assignment.started_at else {
@@ -251,7 +251,10 @@ impl ActiveRow {
         let files = (!self.files.is_empty()).then(|| AgentReport::Files {
             paths: self.files.clone(),
         });
-        [started].into_iter().chain(files).collect()
+        let spent = (self.cost_so_far > 0.0).then_some(AgentReport::Spent {
+            cost_usd: self.cost_so_far,
+        });
+        [started].into_iter().chain(files).chain(spent).collect()
     }
 }
 

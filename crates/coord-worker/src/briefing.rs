@@ -183,7 +183,7 @@ fn push_context(out: &mut String, context: &str) {
 }
 
 /// How much the coordinator may say beside the task, in bytes.
-const LONGEST_CONTEXT: usize = 16 * 1024;
+const LONGEST_CONTEXT: usize = 48 * 1024;
 
 const RULES: &str = "
 # Rules

@@ -14,7 +14,7 @@ use crate::held;
 use crate::summary::{Answer, LastResult, Summary};
 use crate::text;
 
-pub use command::classify_command;
+pub use command::{classify_command, output_tail};
 
 const MAX_ERROR: usize = 300;
 
@@ -27,7 +27,7 @@ pub struct ExitFacts {
     pub signal: Option<i32>,
     /// Why it ended.
     pub reason: ExitReason,
-    /// Why it could not be started, in the supervisor's words.
+    /// Why it could not be started, in the supervisor's words; or why it was ended.
     pub error: Option<String>,
     /// The end of what it wrote to stderr; of a command that is no worker, of its log. Untrusted.
     pub stderr_tail: String,
@@ -40,6 +40,8 @@ pub enum ExitReason {
     Exited,
     /// A person asked for it.
     Stopped,
+    /// It went on after its budget was used up.
+    OverBudget,
     /// The total time was used up.
     Timeout,
     /// It printed nothing for too long.
@@ -110,6 +112,11 @@ pub fn classify(summary: &Summary, exit: &ExitFacts) -> RunOutcome {
             ENVIRONMENTAL,
             "it is gone, and so is the process that held it",
         ),
+        // What it had finished before it heard of it counts.
+        ExitReason::OverBudget => match &summary.last_result {
+            Some(result) if !result.is_error => RunOutcome::DONE,
+            Some(_) | None => over_budget(exit),
+        },
         // It was killed by its supervisor for staying: what it had said before counts.
         ExitReason::Hung => match &summary.last_result {
             Some(result) if !result.is_error => RunOutcome::DONE,
@@ -136,6 +143,13 @@ pub fn answered(outcome: RunOutcome, summary: &Summary) -> RunOutcome {
             failed("it ended well and gave no answer in the schema that was asked for")
         }
     }
+}
+
+/// As the CLI's own `error_max_budget_usd`.
+fn over_budget(exit: &ExitFacts) -> RunOutcome {
+    let error = exit.error.as_deref();
+    let error = error.unwrap_or("it went on after its budget was used up");
+    RunOutcome::failed(FailureClass::Work, error)
 }
 
 fn exited(summary: &Summary, exit: &ExitFacts) -> RunOutcome {
@@ -327,6 +341,18 @@ mod tests {
     fn a_stop_is_a_cancellation_whatever_the_worker_said() {
         let stopped = outcome(GOOD, &exit(0, ExitReason::Stopped));
         assert_eq!(stopped.result, WorkerResult::Cancelled);
+    }
+
+    #[test]
+    fn a_budget_ends_what_is_not_finished() {
+        let mut over = exit(143, ExitReason::OverBudget);
+        over.error = Some("reached its budget of $1".to_owned());
+        assert_eq!(outcome(GOOD, &over), RunOutcome::DONE);
+        for log in [String::new(), api_error_log(529)] {
+            let outcome = outcome(&log, &over);
+            assert_eq!(outcome.result, WorkerResult::Failed(FailureClass::Work));
+            assert_eq!(outcome.error.as_deref(), Some("reached its budget of $1"));
+        }
     }
 
     #[test]

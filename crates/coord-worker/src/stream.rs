@@ -12,7 +12,7 @@ mod wire;
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use lines::{Lines, MAX_LINE_BYTES, Slice};
 pub(crate) use sniff::is_noise;
@@ -51,6 +51,8 @@ pub enum StreamEvent<'a> {
     Init(Init<'a>),
     /// `assistant`: one content block of a message, or a few.
     Assistant(Message<'a>),
+    /// `stream_event` with a `message_delta`, where the CLI is asked for partial messages.
+    Grown(Grown<'a>),
     /// `user`: what the tools answered.
     ToolResults(Vec<ToolResult<'a>>),
     /// `result`: the run's last word so far.
@@ -89,6 +91,47 @@ pub struct Message<'a> {
     pub subagent: bool,
     /// What it says and does.
     pub blocks: Vec<Block<'a>>,
+    /// Its tokens, as they stood when it began.
+    pub usage: Usage,
+    /// The size of `blocks` as the model wrote them, in bytes.
+    pub bytes: u64,
+}
+
+/// The tokens of a message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Of the prompt, uncached.
+    pub input: u64,
+    /// Of the prompt, written to the cache for whatever time.
+    pub cache_write: u64,
+    /// Those of `cache_write` that stay for an hour.
+    pub cache_write_hour: u64,
+    /// Of the prompt, from the cache.
+    pub cache_read: u64,
+    /// Of the answer.
+    pub output: u64,
+}
+
+impl Usage {
+    /// The larger number of each.
+    pub(crate) fn grow(&mut self, other: &Self) {
+        *self = Self {
+            input: self.input.max(other.input),
+            cache_write: self.cache_write.max(other.cache_write),
+            cache_write_hour: self.cache_write_hour.max(other.cache_write_hour),
+            cache_read: self.cache_read.max(other.cache_read),
+            output: self.output.max(other.output),
+        };
+    }
+}
+
+/// How much a message has become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grown<'a> {
+    /// The message.
+    pub id: Cow<'a, str>,
+    /// Tokens of the answer.
+    pub output: u64,
 }
 
 impl Message<'_> {
@@ -246,6 +289,7 @@ fn parse_object(line: &[u8]) -> Line<'_> {
         ("system", "api_retry") => read::<wire::Retry<'_>>(line).map(StreamEvent::from),
         ("system", "permission_denied") => read::<wire::Denied<'_>>(line).map(StreamEvent::from),
         ("system", "vcs_state_changed") => read::<wire::Vcs<'_>>(line).map(StreamEvent::from),
+        ("stream_event", _) => read::<wire::Partial<'_>>(line).map(StreamEvent::from),
         (name, subtype) if sniff::is_known(name, subtype) => {
             read::<serde::de::IgnoredAny>(line).map(|_| StreamEvent::Noise)
         }

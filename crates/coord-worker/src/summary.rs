@@ -8,6 +8,8 @@
 mod claims;
 mod commands;
 mod fold;
+mod price;
+mod spend;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -18,6 +20,7 @@ use crate::stream::{Lines, Slice};
 
 pub use claims::Claims;
 pub use commands::{Commands, Repeat};
+pub use spend::Spend;
 
 /// A rolling summary of one worker's log.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -36,6 +39,8 @@ pub struct Summary {
     /// US dollars of the whole session, to a millionth. A resumed session counts its earlier runs
     /// too, and a run that was killed has told no cost.
     pub cost_usd: f64,
+    /// The cost so far, told or not.
+    pub spend: Spend,
     /// Calls by tool.
     pub tools: BTreeMap<String, u32>,
     /// The tool that was called last.
@@ -222,6 +227,16 @@ impl Folder {
             summary,
             ..Self::default()
         }
+    }
+
+    /// For the log of a worker that goes on with a session which had cost so much, in US dollars. A
+    /// log that is begun already has been told.
+    #[must_use]
+    pub fn after_runs_that_cost(mut self, before_usd: f64) -> Self {
+        if self.summary.offset == 0 {
+            self.summary.spend.goes_on(before_usd);
+        }
+        self
     }
 
     /// For the log of a command that is no worker: only its bytes are counted, whatever they look

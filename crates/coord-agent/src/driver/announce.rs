@@ -13,6 +13,12 @@ use crate::active::Facts;
 /// The least time between two `progress` events of one assignment.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
+/// The least time between two `spent` events of one assignment.
+const SPENT_EVERY: Duration = Duration::from_secs(1);
+
+/// The least difference that is told, in US dollars.
+const SPENT_STEP_USD: f64 = 0.01;
+
 /// What followers have been told of one assignment.
 #[derive(Debug, Default)]
 pub(super) struct Told {
@@ -20,6 +26,8 @@ pub(super) struct Told {
     stuck: Option<String>,
     limits: u32,
     progress: Option<(Instant, Facts)>,
+    spent_usd: f64,
+    spent_at: Option<Instant>,
 }
 
 impl Told {
@@ -30,6 +38,8 @@ impl Told {
             stuck: summary.claims.stuck.clone(),
             limits: summary.limits_hit,
             progress: None,
+            spent_usd: summary.spend.so_far_usd(),
+            spent_at: None,
         }
     }
 }
@@ -53,6 +63,7 @@ impl Driver {
         }
         self.tell_stuck(summary, told);
         self.tell_limit(summary, told);
+        self.tell_spent(summary, told);
         self.tell_progress(facts, told);
     }
 
@@ -95,6 +106,17 @@ impl Driver {
         });
     }
 
+    fn tell_spent(&self, summary: &Summary, told: &mut Told) {
+        let cost_usd = summary.spend.so_far_usd();
+        let recent = told.spent_at.is_some_and(|at| at.elapsed() < SPENT_EVERY);
+        if recent || cost_usd - told.spent_usd < SPENT_STEP_USD {
+            return;
+        }
+        told.spent_usd = cost_usd;
+        told.spent_at = Some(Instant::now());
+        self.tell(AgentEventKind::Spent { cost_usd });
+    }
+
     fn tell_progress(&self, facts: Facts, told: &mut Told) {
         if let Some((at, last)) = &told.progress
             && (*last == facts || at.elapsed() < PROGRESS_EVERY)
@@ -131,7 +153,7 @@ pub(super) fn facts(summary: &Summary) -> Facts {
         },
         model: summary.model.clone(),
         turns: summary.turns,
-        cost_usd: summary.cost_usd,
+        cost_usd: summary.spend.so_far_usd(),
         last_tool: summary.last_tool.clone(),
         rate_limited: summary.is_rate_limited(),
         files: files.filter(inside).collect(),

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::durable;
 
 /// The version of the summary's shape; a checkpoint of another one is made again from the log.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The least time between two checkpoints.
 const EVERY: Duration = Duration::from_secs(2);

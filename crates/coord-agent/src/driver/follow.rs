@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::announce::Told;
 use super::checkpoint::{self, Checkpoints};
-use super::finish::End;
+use super::end::End;
 use super::{Driver, PAUSE, Stopping, raised};
 
 /// What happened while a worker was followed.
@@ -71,6 +71,9 @@ impl Driver {
                 }
                 Event::Tick => log.tick(self).await,
             }
+            if !stop_ordered && ended.is_none() && self.is_over_budget(log.summary()) {
+                stop_ordered = self.stop_over_budget(&held).await;
+            }
         }
     }
 
@@ -118,6 +121,7 @@ impl Driver {
                     .worktree
                     .as_ref()
                     .map(|w| w.to_string_lossy().into_owned());
+                live.session_cost_usd = plan.session_cost_usd;
             });
         }
     }
@@ -136,7 +140,7 @@ impl Driver {
     }
 
     /// Whether the order was given; otherwise it is tried again after a moment.
-    async fn order_stop(&self, held: &Held) -> bool {
+    pub(super) async fn order_stop(&self, held: &Held) -> bool {
         match held.stop().await {
             Ok(()) | Err(HeldError::NotRunning { .. }) => true,
             Err(error) => {
@@ -174,7 +178,9 @@ struct LogReading {
 impl LogReading {
     fn resume(driver: &Driver, is_over: watch::Receiver<bool>) -> Self {
         let active = &driver.active;
-        let mut folder = checkpoint::resume(&active.folder.summary());
+        let before_usd = active.live.borrow().session_cost_usd;
+        let mut folder =
+            checkpoint::resume(&active.folder.summary()).after_runs_that_cost(before_usd);
         if active.body.smoke_command.is_some() {
             folder = folder.of_plain_text();
         }

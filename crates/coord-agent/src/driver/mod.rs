@@ -4,13 +4,16 @@
 //! point goes on from there: nothing is started twice, and no end is missed.
 
 mod announce;
+mod budget;
 mod checkpoint;
+mod end;
 mod finish;
 mod follow;
 mod prepare;
 pub(crate) mod pull;
 mod setup;
 mod start;
+mod survey;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +27,7 @@ use tokio::sync::watch;
 
 use crate::active::{Active, Phase};
 use crate::shared::Shared;
-use finish::End;
+use end::End;
 
 /// Before something that failed, and that may not fail for ever, is tried again.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -129,6 +129,10 @@ fn checkout(shared: &Shared, active: &Active) -> Result<Place, NotStarted> {
     )?;
     plan.worktree = Some(worktree.path.clone());
     active.folder.write_plan(&plan).map_err(|e| storage(&e))?;
+    let before_usd = plan.session_cost_usd;
+    active
+        .live
+        .send_modify(|live| live.session_cost_usd = before_usd);
     Ok(Place {
         worktree,
         base_branch,
@@ -146,15 +150,18 @@ fn make_plan(
 ) -> Result<Plan, NotStarted> {
     let body = &active.body;
     let pulled = pull::pull_all(shared, &body.pull_repos);
-    let (base, start) = match body.kind.publishes() {
-        true => {
-            let start = body.start_branch.clone();
-            let base = base_commit(repo, body, base_branch, start.is_some())?;
-            (base, start)
-        }
-        false => (commit_to_look_at(repo, body, base_branch)?, None),
+    let start = body.start_branch.clone();
+    let start = start.filter(|_| body.kind.publishes());
+    let base = match body.kind.publishes() {
+        true => base_commit(repo, body, base_branch, start.is_some())?,
+        false => commit_to_look_at(repo, body, base_branch)?,
     };
-    let plan = Plan::new(path, work_branch(active), base, start, pulled);
+    let session = body.resume_session.as_ref();
+    let mut plan = Plan::new(path, work_branch(active), base);
+    plan.start_tip = start.as_ref().map(|it| repo.tip(it)).transpose()?.flatten();
+    plan.start = start;
+    plan.session_cost_usd = session.map_or(0.0, |it| shared.registry.session_cost_usd(it));
+    plan.pulled = pulled;
     active.folder.write_plan(&plan).map_err(|e| storage(&e))?;
     Ok(plan)
 }

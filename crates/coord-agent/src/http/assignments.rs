@@ -132,7 +132,12 @@ async fn tell(
         let live = active.live.borrow();
         (live.phase, live.closing)
     };
-    if phase != Phase::Running || closing {
+    let over = match phase {
+        // An agent that has just started may not have taken up its worker yet: see below.
+        Phase::Preparing | Phase::Running => closing,
+        Phase::Finishing | Phase::Ended => true,
+    };
+    if over {
         return Err(not_running());
     }
     if !active.body.steerable {

@@ -1,7 +1,7 @@
 //! Going on with earlier work: on its branch, in its session, and with what a person says.
 
 use coord_core::ids::AssignmentId;
-use coord_protocol::{AssignBody, ClientError, EndResult};
+use coord_protocol::{AssignBody, ClientError, EndReport, EndResult};
 use coord_test_support::git_fixture::git;
 
 use crate::rig::{Rig, Special, soon};
@@ -40,6 +40,79 @@ async fn it_goes_on_with_a_branch_and_counts_all_of_it() {
     git(&clone, &ancestor).unwrap();
     let remote = git(&rig.repo.remote_path(), &["rev-parse", &branch]).unwrap();
     assert_eq!(remote, head);
+}
+
+/// A branch with one commit, and a base that has gone on meanwhile; the new tip of the base.
+async fn parted(rig: &Rig, number: u64) -> (EndReport, String) {
+    let (_, first) = rig.run(&rig.body(number, "do-commit")).await;
+    let other = format!("other-{number}.txt");
+    let tip = rig.repo.commit(&other, "other\n", "meanwhile").unwrap();
+    rig.repo.push().unwrap();
+    (first, tip)
+}
+
+#[tokio::test]
+async fn a_branch_that_is_brought_up_to_its_base_counts_without_it() {
+    let rig = Rig::new();
+    // Also where the request does not know how far the base is.
+    for (number, words, knows, commits) in [
+        (7, "do-merge do-env", true, 3),
+        (8, "do-merge do-env", false, 3),
+        (9, "do-rebase do-env", true, 2),
+        (10, "do-rebase do-env", false, 2),
+    ] {
+        let (first, tip) = parted(&rig, number).await;
+        let branch = first.branch.clone().unwrap();
+        let mut body = goes_on(&rig, number, &branch, words);
+        body.base_sha = if knows { Some(tip.clone()) } else { first.base };
+        let (_, second) = rig.run(&body).await;
+        assert_eq!(second.result, EndResult::Done, "{second:?}");
+        assert_eq!(second.files, ["hello.txt", "seen-env.txt"], "{number}");
+        assert_eq!(second.commits, commits, "{number}");
+        assert_eq!(second.base, Some(tip), "{number}");
+        assert!(second.pushed, "{:?}", second.push_error);
+        let remote = git(&rig.repo.remote_path(), &["rev-parse", &branch]).unwrap();
+        assert_eq!(second.head, Some(remote), "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_branch_that_was_not_brought_up_says_so_by_its_base() {
+    let rig = Rig::new();
+    let (first, tip) = parted(&rig, 7).await;
+    let mut body = goes_on(&rig, 7, &first.branch.unwrap(), "do-env");
+    body.base_sha = Some(tip);
+    let (_, second) = rig.run(&body).await;
+    assert_eq!(second.files, ["hello.txt", "seen-env.txt"]);
+    assert_eq!((second.commits, second.base), (2, first.base));
+}
+
+#[tokio::test]
+async fn a_rewritten_branch_replaces_nothing_that_it_has_not_seen() {
+    let rig = Rig::new();
+    let (first, _) = parted(&rig, 7).await;
+    let (branch, head) = (first.branch.unwrap(), first.head.unwrap());
+    let body = goes_on(&rig, 7, &branch, "do-rebase do-wait");
+    let id = rig.assign(&body).await.id;
+    rig.says(&id, "waiting").await;
+    let clone = rig.repo.clone_path();
+    let args = [
+        "commit-tree",
+        "-m",
+        "theirs",
+        "-p",
+        &head,
+        &format!("{head}^{{tree}}"),
+    ];
+    let theirs = git(&clone, &args).unwrap();
+    let target = format!("{theirs}:refs/heads/{branch}");
+    git(&clone, &["push", "-q", "origin", &target]).unwrap();
+    rig.open_gate();
+    let end = rig.end(&id).await.end.unwrap();
+    assert_eq!((end.result, end.pushed), (EndResult::Done, false));
+    assert!(end.push_error.is_some());
+    let remote = git(&rig.repo.remote_path(), &["rev-parse", &branch]).unwrap();
+    assert_eq!(remote, theirs);
 }
 
 #[tokio::test]

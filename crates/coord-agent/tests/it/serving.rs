@@ -101,7 +101,10 @@ async fn what_a_reviewer_changes_is_told_and_thrown_away() {
     };
     assert_eq!(end.tampered, [".git/HEAD", "hello.txt", "uncommitted.txt"]);
     assert_eq!((end.commits, end.pushed, &end.wip_ref), (0, false, &None));
-    assert!(end.answer.is_some());
+    assert_eq!((end.result, &end.answer), (EndResult::Failed, &None));
+    assert_eq!(end.class, Some(FailureKind::Work));
+    let error = "it may only read, and has changed .git/HEAD and 2 more";
+    assert_eq!(end.error.as_deref(), Some(error));
     let files = |kind: &AgentEventKind| matches!(kind, AgentEventKind::Files { .. });
     assert!(!events.iter().any(|e| files(&e.kind)), "{events:?}");
     assert_eq!(local_branches(&rig), "main");

@@ -29,6 +29,7 @@ async fn the_exit_code_is_the_verdict_and_both_streams_are_the_log() {
     assert_eq!((end.cost_usd, end.turns, end.session), (0.0, 0, None));
     assert_eq!((end.wip_ref, end.branch, end.commits), (None, None, 0));
     assert_eq!(end.head, end.base);
+    assert_eq!(end.output, Some(format!("out\nerr\n{result}\n")));
     let log = rig.client.logs(&id, 0).await.unwrap().text;
     let (header, output) = log.split_once('\n').unwrap();
     assert!(header.starts_with("# agent=laptop repo=shop issue=#7 argv=sh -c echo out"));
@@ -40,12 +41,24 @@ async fn the_exit_code_is_the_verdict_and_both_streams_are_the_log() {
     assert_eq!((end.result, end.exit_code), (EndResult::Failed, Some(3)));
     assert_eq!(end.class, Some(FailureKind::Work));
     assert_eq!(end.error.as_deref(), Some("not ok (exit code 3)"));
+    assert_eq!(end.output.as_deref(), Some("fine\nnot ok\n"));
 
     let (_, end) = rig.run(&smoke(&rig, 9, "no-such-tool --check")).await;
     assert_eq!(end.class, Some(FailureKind::Configuration));
     assert!(end.error.unwrap().contains("no-such-tool"));
     let (_, end) = rig.run(&smoke(&rig, 10, "if then")).await;
     assert_eq!(end.result, EndResult::Failed);
+    let (_, end) = rig.run(&smoke(&rig, 11, "exit 1")).await;
+    assert_eq!(
+        end.error.as_deref(),
+        Some("it printed nothing (exit code 1)")
+    );
+    assert_eq!(end.output.as_deref(), Some(""));
+    let long = "i=0; while [ $i -lt 1000 ]; do i=$((i+1)); echo \"line $i\"; done; exit 1";
+    let (_, end) = rig.run(&smoke(&rig, 12, long)).await;
+    let output = end.output.unwrap();
+    assert!((4000..=4096).contains(&output.len()), "{}", output.len());
+    assert!(output.starts_with("line ") && output.ends_with("\nline 1000\n"));
 
     assert_eq!(rig.starts(), 0, "a worker was started");
     let heads = git(

@@ -1,6 +1,6 @@
 //! The types against what agents and coordinators really write.
 
-use coord_core::assignment::WorkerResult;
+use coord_core::assignment::{WorkerEnd, WorkerResult};
 use coord_core::command::AgentReport;
 use coord_core::failure::FailureClass;
 use coord_core::ids::{AssignmentId, Timestamp};
@@ -80,7 +80,7 @@ fn an_end_keeps_its_class_and_the_time_to_try_again() {
         (FailureKind::Work, FailureClass::Work),
     ] {
         assert_eq!(FailureKind::from(class), kind);
-        let worker = coord_core::assignment::WorkerEnd::from(end(kind));
+        let worker = WorkerEnd::from(end(kind));
         assert_eq!(worker.result, WorkerResult::Failed(class));
     }
 }
@@ -126,7 +126,45 @@ fn an_answer_travels_untouched() {
     let read: EndReport = serde_json::from_str(&json).unwrap();
     assert_eq!(read, report);
     let old: EndReport = serde_json::from_str(r#"{"result":"done"}"#).unwrap();
-    assert_eq!((old.answer, old.tampered), (None, vec![]));
+    assert_eq!((old.answer, old.output, old.tampered), (None, None, vec![]));
+    let told = WorkerEnd::from(report).answer.unwrap();
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told, answer);
+}
+
+#[test]
+fn the_answer_of_a_command_is_its_output() {
+    let report = EndReport {
+        output: Some("not ok 2\n".to_owned()),
+        ..end(FailureKind::Work)
+    };
+    let json = serde_json::to_string(&report).unwrap();
+    let read: EndReport = serde_json::from_str(&json).unwrap();
+    assert_eq!(read, report);
+    let end = WorkerEnd::from(read);
+    assert_eq!(end.answer.as_deref(), Some("not ok 2\n"));
+}
+
+#[test]
+fn what_was_spent_on_the_wire() {
+    let json = r#"{"seq":3,"at":2.5,"id":"000000000007","kind":"spent","cost_usd":0.25}"#;
+    let mut event: AgentEvent = serde_json::from_str(json).unwrap();
+    let spent = AgentReport::Spent { cost_usd: 0.25 };
+    assert_eq!(event.report(), Some((AssignmentId::from_bits(7), spent)));
+    assert_eq!(event.kind.as_str(), "spent");
+    event.cursor.clear();
+    assert_eq!(serde_json::to_string(&event).unwrap(), json);
+}
+
+#[test]
+fn the_status_of_a_running_one_tells_its_cost() {
+    let mut status: StatusAnswer = serde_json::from_str(OLD_STATUS).unwrap();
+    let active = &mut status.active[0];
+    active.cost_so_far = 0.5;
+    let [AgentReport::Started { .. }, AgentReport::Spent { cost_usd }] = active.report()[..] else {
+        panic!("{:?}", active.report());
+    };
+    assert_eq!(cost_usd, 0.5);
 }
 
 #[test]

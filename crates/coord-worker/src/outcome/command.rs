@@ -28,7 +28,8 @@ pub fn classify_command(exit: &ExitFacts) -> RunOutcome {
             ENVIRONMENTAL,
             "timed out: the command ran longer than allowed",
         ),
-        ExitReason::Stalled | ExitReason::NoOutput | ExitReason::Hung => {
+        // A command has no budget: only a worker's supervisor is told so.
+        ExitReason::OverBudget | ExitReason::Stalled | ExitReason::NoOutput | ExitReason::Hung => {
             RunOutcome::failed(ENVIRONMENTAL, "the command was stopped for its silence")
         }
         ExitReason::Vanished => RunOutcome::failed(
@@ -52,6 +53,25 @@ fn red(code: i32, exit: &ExitFacts) -> RunOutcome {
         None => FailureClass::Work,
     };
     RunOutcome::failed(class, &format!("{last} (exit code {code})"))
+}
+
+/// The end of what a command has printed, as text of at most `max` bytes that begins with a whole
+/// line where it can. Control characters other than line ends and tabs are gone.
+#[must_use]
+pub fn output_tail(printed: &[u8], max: usize) -> String {
+    let keep = |c: &char| *c == '\n' || *c == '\t' || !c.is_control();
+    let text: String = String::from_utf8_lossy(printed)
+        .chars()
+        .filter(keep)
+        .collect();
+    if text.len() <= max {
+        return text;
+    }
+    let end = &text[text.ceil_char_boundary(text.len() - max)..];
+    match end.split_once('\n') {
+        Some((_, whole)) if !whole.is_empty() => whole.to_owned(),
+        Some(_) | None => end.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -95,5 +115,17 @@ mod tests {
         assert_eq!(class(Some(1), ExitReason::Exited, full), ENVIRONMENTAL);
         let stopped = ended(None, ExitReason::Stopped, "");
         assert_eq!(stopped.result, WorkerResult::Cancelled);
+    }
+
+    #[test]
+    fn the_end_of_the_output_is_text() {
+        assert_eq!(output_tail(b"a\x1b[31mb\r\n\tc", 80), "a[31mb\n\tc");
+        assert_eq!(output_tail(b"one\ntwo\nthree\n", 9), "three\n");
+        assert_eq!(
+            output_tail("\u{e4}".repeat(10).as_bytes(), 5),
+            "\u{e4}\u{e4}"
+        );
+        assert!(output_tail(&[0xff; 4096], 4096).len() <= 4096);
+        assert_eq!(output_tail(b"xxxxxxxxx\n", 4), "xxx\n");
     }
 }

@@ -32,6 +32,10 @@ impl<T> Default for List<T> {
 #[derive(Debug, Default)]
 pub(super) struct Object<T>(pub(super) T);
 
+/// How many bytes of text there are in a value of any shape, names included.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Weight(pub(super) u64);
+
 /// A string, or a list of objects.
 #[derive(Debug)]
 pub(super) enum TextOr<'a, T> {
@@ -77,6 +81,28 @@ impl<'de, T: Deserialize<'de>> Hope<'de> for List<T> {
 impl<'de, T: Deserialize<'de> + Default> Hope<'de> for Object<T> {
     fn object<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
         T::deserialize(MapAccessDeserializer::new(map)).map(Self)
+    }
+}
+
+impl<'de> Hope<'de> for Weight {
+    fn text(text: Cow<'de, str>) -> Self {
+        Self(text.len() as u64)
+    }
+
+    fn list<A: SeqAccess<'de>>(mut seq: A) -> Result<Self, A::Error> {
+        let mut sum = 0;
+        while let Some(item) = seq.next_element::<Self>()? {
+            sum += item.0;
+        }
+        Ok(Self(sum))
+    }
+
+    fn object<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        let mut sum = 0;
+        while let Some((name, value)) = map.next_entry::<Self, Self>()? {
+            sum += name.0 + value.0;
+        }
+        Ok(Self(sum))
     }
 }
 
@@ -156,6 +182,7 @@ macro_rules! deserialize_by_hope {
 
 deserialize_by_hope! {
     ['de: 'a, 'a] Text<'a>,
+    ['de] Weight,
     ['de, T: Deserialize<'de>] List<T>,
     ['de, T: Deserialize<'de> + Default] Object<T>,
     ['de: 'a, 'a, T: Deserialize<'de>] TextOr<'a, T>,

@@ -50,6 +50,9 @@ const SYSTEM_NOISE: [&str; 12] = [
     "thinking_tokens",
 ];
 
+/// The one part of a partial message that is not noise: it tells the tokens.
+const MESSAGE_DELTA: &[u8] = br#"{"type":"stream_event","event":{"type":"message_delta""#;
+
 /// Whether the kind is one of no consequence.
 pub(super) fn is_known(name: &str, subtype: &str) -> bool {
     NOISE.contains(&name) || (name == "system" && SYSTEM_NOISE.contains(&subtype))
@@ -90,6 +93,7 @@ fn plain_string(bytes: &[u8]) -> Option<(&str, &[u8])> {
 /// A line that is cut short is not skipped, so that it is counted as broken.
 pub(crate) fn is_noise(line: &[u8]) -> bool {
     line.ends_with(b"}")
+        && !line.starts_with(MESSAGE_DELTA)
         && kind(line).is_some_and(|kind| kind.name == "user" || is_known(&kind.name, &kind.subtype))
 }
 
@@ -125,6 +129,11 @@ mod tests {
         assert!(is_noise(br#"{"type":"user","message":{}}"#));
         assert!(!is_noise(br#"{"type":"user","message":{"#));
         assert!(!is_noise(br#"{"type":"novel"}"#));
+        let partial = |part: &str| {
+            let line = format!(r#"{{"type":"stream_event","event":{{"type":"{part}"}}}}"#);
+            is_noise(line.as_bytes())
+        };
+        assert!(partial("content_block_delta") && !partial("message_delta"));
         assert!(!is_noise(br#"{"type":"system","subtype":"init"}"#));
     }
 }

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::loose::{List, Object, Text, TextOr, fitting};
+use super::loose::{List, Object, Text, TextOr, Weight, fitting};
 use super::{
-    Block, Denial, Init as InitEvent, Message, RunResult, StreamEvent, ToolResult, ToolUse,
+    Block, Denial, Grown, Init as InitEvent, Message, RunResult, StreamEvent, ToolResult, ToolUse,
+    Usage as UsageOf,
 };
 use super::{RateLimit as RateLimitEvent, Retry as RetryEvent, sniff};
 
@@ -63,6 +64,41 @@ struct AssistantMessage<'a> {
     model: Text<'a>,
     #[serde(default, borrow)]
     content: TextOr<'a, Object<Content<'a>>>,
+    #[serde(default)]
+    usage: Object<Usage>,
+}
+
+#[derive(Deserialize, Default)]
+struct Usage {
+    #[serde(default, deserialize_with = "fitting")]
+    input_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "fitting")]
+    cache_creation_input_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "fitting")]
+    cache_read_input_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "fitting")]
+    output_tokens: Option<u64>,
+    #[serde(default)]
+    cache_creation: Object<CacheWrites>,
+}
+
+#[derive(Deserialize, Default)]
+struct CacheWrites {
+    #[serde(default, deserialize_with = "fitting")]
+    ephemeral_1h_input_tokens: Option<u64>,
+}
+
+impl From<Usage> for UsageOf {
+    fn from(usage: Usage) -> Self {
+        let hour = usage.cache_creation.0.ephemeral_1h_input_tokens;
+        Self {
+            input: usage.input_tokens.unwrap_or_default(),
+            cache_write: usage.cache_creation_input_tokens.unwrap_or_default(),
+            cache_write_hour: hour.unwrap_or_default(),
+            cache_read: usage.cache_read_input_tokens.unwrap_or_default(),
+            output: usage.output_tokens.unwrap_or_default(),
+        }
+    }
 }
 
 /// Every kind of content block at once: telling them apart by `type` would copy them first.
@@ -78,6 +114,19 @@ struct Content<'a> {
     name: Text<'a>,
     #[serde(default, borrow)]
     input: Object<Input<'a>>,
+    #[serde(default)]
+    thinking: Weight,
+}
+
+impl Content<'_> {
+    /// What of it the model wrote, in bytes.
+    fn bytes(&self) -> u64 {
+        length(&self.text) + self.thinking.0 + self.input.0.bytes()
+    }
+}
+
+fn length(text: &Text<'_>) -> u64 {
+    text.0.as_ref().map_or(0, |text| text.len() as u64)
 }
 
 #[derive(Deserialize, Default)]
@@ -96,6 +145,24 @@ struct Input<'a> {
     url: Text<'a>,
     #[serde(default, borrow)]
     description: Text<'a>,
+    /// Everything else.
+    #[serde(flatten)]
+    rest: Weight,
+}
+
+impl Input<'_> {
+    fn bytes(&self) -> u64 {
+        let known = [
+            &self.command,
+            &self.file_path,
+            &self.notebook_path,
+            &self.pattern,
+            &self.query,
+            &self.url,
+            &self.description,
+        ];
+        known.into_iter().map(length).sum::<u64>() + self.rest.0
+    }
 }
 
 /// What of an input matters.
@@ -146,6 +213,10 @@ impl<'a> From<Content<'a>> for Block<'a> {
 impl<'a> From<Assistant<'a>> for StreamEvent<'a> {
     fn from(event: Assistant<'a>) -> Self {
         let message = event.message.0;
+        let bytes = match &message.content {
+            TextOr::Text(text) => text.len() as u64,
+            TextOr::List(blocks) => blocks.iter().map(|block| block.0.bytes()).sum(),
+        };
         Self::Assistant(Message {
             id: message.id.or_empty(),
             model: message.model.or_empty(),
@@ -154,7 +225,38 @@ impl<'a> From<Assistant<'a>> for StreamEvent<'a> {
                 TextOr::Text(text) => vec![Block::Text(text)],
                 TextOr::List(blocks) => blocks.into_iter().map(|block| block.0.into()).collect(),
             },
+            usage: message.usage.0.into(),
+            bytes,
         })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Partial<'a> {
+    #[serde(default, borrow)]
+    event: Object<PartialEvent<'a>>,
+    #[serde(default, borrow)]
+    api_message_id: Text<'a>,
+}
+
+#[derive(Deserialize, Default)]
+struct PartialEvent<'a> {
+    #[serde(rename = "type", default, borrow)]
+    kind: Text<'a>,
+    #[serde(default)]
+    usage: Object<Usage>,
+}
+
+impl<'a> From<Partial<'a>> for StreamEvent<'a> {
+    fn from(partial: Partial<'a>) -> Self {
+        let event = partial.event.0;
+        match (event.kind.0.as_deref(), partial.api_message_id.0) {
+            (Some("message_delta"), Some(id)) => Self::Grown(Grown {
+                id,
+                output: UsageOf::from(event.usage.0).output,
+            }),
+            _ => Self::Noise,
+        }
     }
 }
 

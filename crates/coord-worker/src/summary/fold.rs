@@ -61,6 +61,7 @@ impl Summary {
         match event {
             StreamEvent::Init(init) => self.init(&init),
             StreamEvent::Assistant(message) => self.message(&message),
+            StreamEvent::Grown(grown) => self.spend.grown(&grown.id, grown.output),
             StreamEvent::Result(result) => self.result(&result),
             StreamEvent::Retry(retry) => self.retry(&retry),
             StreamEvent::RateLimit(limit) => self.rate_limit(&limit),
@@ -86,6 +87,7 @@ impl Summary {
         let own = !message.subagent && !message.is_synthetic();
         if !message.is_synthetic() {
             self.retrying = None;
+            self.spend.message(message);
         }
         if own && self.is_new_message(&message.id) {
             add_one(&mut self.turns);
@@ -236,6 +238,7 @@ impl Summary {
             .take()
             .or_else(|| non_empty(&result.session_id, MAX_NAME));
         if let Some(cost) = result.total_cost_usd {
+            self.spend.told(cost);
             // Rounded, because a stored summary has to equal the one that was stored.
             self.cost_usd = self.cost_usd.max((cost * 1e6).round() / 1e6);
         }

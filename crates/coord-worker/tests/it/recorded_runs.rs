@@ -6,6 +6,7 @@ use coord_core::assignment::WorkerResult;
 use coord_core::failure::FailureClass;
 use coord_worker::anomaly::{Thresholds, anomalies};
 use coord_worker::outcome::{ExitReason, classify};
+use coord_worker::stream::{Line, StreamEvent, parse_line};
 
 use crate::fixtures::{index, run, runs, summary};
 
@@ -79,6 +80,46 @@ fn the_details_are_read() {
         writeln!(table, "unknown {:?} broken {:?}\n", s.unknown, s.broken).unwrap();
     }
     insta::assert_snapshot!(table);
+}
+
+/// The recorder's API counted 20 tokens for most answers, whatever was in them; those of a real one
+/// are further from what is seen of them.
+#[test]
+fn the_estimate_is_close_to_the_total() {
+    let mut table = format!(
+        "{:<32} {:>9} {:>9} {:>6}\n",
+        "run", "estimate", "told", "ratio"
+    );
+    for run in runs() {
+        let told = summary(&run.log).cost_usd;
+        let spend = summary(&without_results(&run.log)).spend;
+        if spend.messages() == 0 {
+            assert_eq!((spend.so_far_usd(), told), (0.0, 0.0), "{}", run.name);
+            continue;
+        }
+        let estimate = spend.so_far_usd();
+        let ratio = match told > 0.0 {
+            true => format!("{:.2}", estimate / told),
+            false => "-".to_owned(),
+        };
+        let row = format!("{:<32} {estimate:>9.6} {told:>9.6} {ratio:>6}", run.name);
+        writeln!(table, "{row}").unwrap();
+        let with_results = summary(&run.log).spend;
+        if told > 0.0 {
+            assert_eq!(with_results.best_usd(), told, "{}", run.name);
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+fn without_results(log: &[u8]) -> Vec<u8> {
+    let lines = log.split_inclusive(|byte| *byte == b'\n');
+    let is_result = |line: &&[u8]| matches!(parse_line(line), Line::Event(StreamEvent::Result(_)));
+    lines
+        .filter(|line| !is_result(line))
+        .flatten()
+        .copied()
+        .collect()
 }
 
 /// The recorder counted results and denials with another parser.

@@ -1,6 +1,6 @@
 //! `assign`: everything that has to be looked up before the pure decision can be made.
 
-use coord_core::assignment::{AssignmentKind, FileScope, FreshnessRule, Goal, Waivers};
+use coord_core::assignment::{FileScope, FreshnessRule, Goal, Waivers};
 use coord_core::command::{AssignRequest, ClaimEvidence, WhenBlocked};
 use coord_core::ids::{MachineName, RepoName};
 use coord_core::issue::Issue;
@@ -60,7 +60,6 @@ impl Engine {
         let (issue, evidence) = self.look_up(&input.repo, input.issue).await?;
         Ok(AssignRequest {
             id: clock::fresh_id(),
-            kind: AssignmentKind::Work,
             machine: input.machine,
             repo: input.repo,
             issue,

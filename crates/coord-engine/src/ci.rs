@@ -1,13 +1,17 @@
 //! The gate of the forge's own checks, before a merge.
 
-use coord_core::ids::CommitId;
+use coord_core::effect::Outcome;
+use coord_core::ids::{CommitId, EffectKey, IssueRef, Timestamp};
 use coord_core::policy::Gate;
 use coord_forge::{Check, CheckState, Forge, ForgeError, RequiredChecks};
 
+use crate::clock;
+use crate::effects::Later;
 use crate::engine::Engine;
+use crate::error::EngineError;
 
-/// How long checks may take to appear after a pull request was opened, in seconds.
-pub(crate) const APPEARANCE_SECONDS: u64 = 15;
+/// How long checks may take to appear once the pull request is open, in seconds.
+const APPEARANCE_SECONDS: u64 = 15;
 
 /// What the checks of a commit come to.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +27,54 @@ pub(crate) enum Ci {
 }
 
 impl Engine {
+    /// Answers once the checks of `head` have ended: they are asked for again, since nobody tells
+    /// this process of their end.
+    pub(crate) async fn read_checks(
+        &self,
+        key: &EffectKey,
+        issue: &IssueRef,
+        head: &CommitId,
+    ) -> Result<Outcome, Later> {
+        let read = self.ended_checks(key, issue, head).await;
+        read.or_else(|error| self.forge_failed(&issue.repo, error))
+    }
+
+    async fn ended_checks(
+        &self,
+        key: &EffectKey,
+        issue: &IssueRef,
+        head: &CommitId,
+    ) -> Result<Outcome, EngineError> {
+        let (repo, failed) = (&issue.repo, EngineError::forge(&issue.repo));
+        let base = self.default_branch(repo).await?;
+        let ci = self.ci(self.forge(repo)?, head, &base).await;
+        let (good, note) = match ci.map_err(&failed)? {
+            Ci::Bad(names) => (false, are_bad(&names)),
+            Ci::Good => (true, "the forge's checks are good".to_owned()),
+            Ci::Pending(names) => return Err(failed(not_yet(&names, None))),
+            Ci::Silent => match self.may_appear_until(key, issue).await? {
+                Some(until) => return Err(failed(not_yet(&[], Some(until)))),
+                None => (true, "no checks are expected".to_owned()),
+            },
+        };
+        Ok(Outcome::ChecksRead { good, note })
+    }
+
+    /// Until when a check may still appear; `None`: not any more, or nobody runs any.
+    async fn may_appear_until(
+        &self,
+        key: &EffectKey,
+        issue: &IssueRef,
+    ) -> Result<Option<Timestamp>, EngineError> {
+        if !self.is_shared(&issue.repo) {
+            return Ok(None);
+        }
+        let rows = self.store().outbox().await?;
+        let row = rows.into_iter().find(|row| row.key == *key);
+        let until = row.map(|row| row.queued_at.plus_secs(APPEARANCE_SECONDS));
+        Ok(until.filter(|until| *until > clock::now()))
+    }
+
     /// What the forge's checks say of `head`, which is to be merged into `base`. [`Ci::Good`]
     /// without a question where they are no gate.
     pub(crate) async fn ci(
@@ -58,6 +110,24 @@ fn judge(checks: &[Check], required: RequiredChecks) -> Ci {
         (false, _) => Ci::Pending(pending),
         (true, true) => Ci::Silent,
         (true, false) => Ci::Good,
+    }
+}
+
+/// What is said of checks that are bad.
+pub(crate) fn are_bad(names: &[String]) -> String {
+    format!("the forge's checks are not good: {}", names.join(", "))
+}
+
+/// What is said of checks that have not ended; none: not one has appeared.
+pub(crate) fn not_yet(names: &[String], retry_at: Option<Timestamp>) -> ForgeError {
+    let what = match names {
+        [] => "no check has appeared yet".to_owned(),
+        names => format!("checks have not ended: {}", names.join(", ")),
+    };
+    ForgeError::Transient {
+        what,
+        retry_at,
+        source: None,
     }
 }
 

@@ -15,7 +15,7 @@ pub fn now() -> Timestamp {
 
 /// A fresh id, from the system's randomness.
 #[must_use]
-pub(crate) fn fresh_id() -> AssignmentId {
+pub fn fresh_id() -> AssignmentId {
     AssignmentId::from_bits(uuid::Uuid::new_v4().as_u64_pair().1)
 }
 

@@ -6,13 +6,13 @@ use coord_core::command::{AgentReport, Command};
 use coord_core::effect::{DispatchSpec, Outcome};
 use coord_core::failure::FailureClass;
 use coord_core::ids::{AssignmentId, MachineName};
-use coord_protocol::{AssignBody, ClientError, Feature};
+use coord_protocol::{AgentClient, AssignBody, ClientError, Feature, StatusQuery};
 
 use crate::clock;
 use crate::effects::Later;
 use crate::engine::Engine;
 use crate::error::with_causes;
-use crate::freshness::Circumstances;
+use crate::serving::Request;
 
 impl Engine {
     pub(crate) async fn dispatch(
@@ -21,7 +21,10 @@ impl Engine {
         again: bool,
     ) -> Result<Outcome, Later> {
         // First, because it takes time: a stop meanwhile is still heard.
-        let circumstances = self.circumstances(spec).await;
+        let body = match self.body(spec).await? {
+            Ok(body) => body,
+            Err(outcome) => return Ok(outcome),
+        };
         let board = self.store().board().await.map_err(Later::new)?;
         if is_given_up(&board, &spec.id) {
             return Ok(given_up());
@@ -29,20 +32,10 @@ impl Engine {
         let Some(client) = self.agents().get(&spec.machine) else {
             return Ok(no_machine(&spec.machine));
         };
-        let hand_over = async {
-            let goes_on = spec.start.branch.is_some() || spec.start.session.is_some();
-            if goes_on && !client.health().await?.can(Feature::IdempotentAssign) {
-                return Ok(false);
-            }
-            if again && self.has_it_already(client, &board, &spec.id).await? {
-                return Ok(true);
-            }
-            let body = self.body(spec, circumstances);
-            client.assign(&body).await.map(|_| true)
-        };
-        match hand_over.await {
-            Ok(false) => Ok(too_old(&spec.machine)),
-            Ok(true) => {
+        let before = again.then_some(&*board);
+        match self.hand_over(client, spec, &body, before).await {
+            Ok(Some(refusal)) => Ok(refusal),
+            Ok(None) => {
                 self.answers(&spec.machine).await.map_err(Later::new)?;
                 Ok(Outcome::Dispatched)
             }
@@ -50,7 +43,71 @@ impl Engine {
         }
     }
 
-    fn body(&self, spec: &DispatchSpec, circumstances: Circumstances) -> AssignBody {
+    /// `None` once the agent has it; `before` is the board where it may have it from an earlier try.
+    async fn hand_over(
+        &self,
+        client: &AgentClient,
+        spec: &DispatchSpec,
+        body: &AssignBody,
+        before: Option<&Board>,
+    ) -> Result<Option<Outcome>, ClientError> {
+        if let Some(feature) = needed(spec)
+            && !client.health().await?.can(feature)
+        {
+            return Ok(Some(too_old(&spec.machine, feature)));
+        }
+        if let Some(board) = before
+            && self.was_taken(client, board, spec).await?
+        {
+            return Ok(None);
+        }
+        client.assign(body).await.map(|_| None)
+    }
+
+    /// Whether the agent has the assignment from an earlier try. What a reader is given may have
+    /// become another text since then, and the agent would refuse that.
+    async fn was_taken(
+        &self,
+        client: &AgentClient,
+        board: &Board,
+        spec: &DispatchSpec,
+    ) -> Result<bool, ClientError> {
+        if spec.serving.is_none() {
+            return self.has_it_already(client, board, &spec.id).await;
+        }
+        let status = client.status(StatusQuery::default()).await?;
+        let active = status.active.iter().map(|row| &row.assignment.id);
+        let ended = status.completed.iter().map(|row| &row.assignment.id);
+        Ok(active.chain(ended).any(|id| *id == spec.id))
+    }
+
+    async fn body(&self, spec: &DispatchSpec) -> Result<Request, Later> {
+        let plain = self.plain_body(spec);
+        if let Some(serving) = &spec.serving {
+            return self.serving_body(spec, serving, plain).await;
+        }
+        let (circumstances, rules) = tokio::join!(self.circumstances(spec), self.rules(spec));
+        let context = [circumstances.context, rules].into_iter().flatten();
+        let context = context.collect::<Vec<_>>().join("\n\n");
+        Ok(Ok(Box::new(AssignBody {
+            pull_repos: circumstances.pull_repos,
+            context: (!context.is_empty()).then_some(context),
+            ..plain
+        })))
+    }
+
+    /// A session that goes on has them already.
+    async fn rules(&self, spec: &DispatchSpec) -> Option<String> {
+        match &spec.start.session {
+            Some(_) => None,
+            None => {
+                let base = spec.start.base.as_ref();
+                self.project_rules(&spec.issue.repo, base).await
+            }
+        }
+    }
+
+    fn plain_body(&self, spec: &DispatchSpec) -> AssignBody {
         let at = (spec.machine.clone(), spec.issue.repo.clone());
         let path = self.0.repo_paths.get(&at);
         AssignBody {
@@ -60,8 +117,6 @@ impl Engine {
             issue_title: spec.title.clone(),
             briefing: spec.briefing.clone(),
             issue_body: spec.issue_body.clone(),
-            pull_repos: circumstances.pull_repos,
-            context: circumstances.context,
             files_allowed: spec.scope.allowed.clone(),
             files_forbidden: spec.scope.forbidden.clone(),
             do_not_touch: spec.do_not_touch.clone(),
@@ -164,11 +219,29 @@ pub(crate) fn given_up() -> Outcome {
     }
 }
 
-/// An agent of 0.1.0 would begin anew, on a branch of the same name.
-fn too_old(machine: &MachineName) -> Outcome {
+/// What the agent has to be able to do beyond 0.1.0, whose agents would begin anew, on a branch of
+/// the same name.
+fn needed(spec: &DispatchSpec) -> Option<Feature> {
+    let goes_on = spec.start.branch.is_some() || spec.start.session.is_some();
+    match &spec.serving {
+        Some(_) => Some(Feature::ServingKinds),
+        None => goes_on.then_some(Feature::IdempotentAssign),
+    }
+}
+
+fn too_old(machine: &MachineName, lacks: Feature) -> Outcome {
+    let what = match lacks {
+        Feature::ServingKinds => "look at a branch for others",
+        Feature::IdempotentAssign
+        | Feature::Events
+        | Feature::Input
+        | Feature::Diff
+        | Feature::DeleteWorktree
+        | Feature::StatusQuery => "go on with a branch",
+    };
     Outcome::Failed {
         class: FailureClass::Configuration,
-        error: format!("the agent on {machine} is too old to go on with a branch"),
+        error: format!("the agent on {machine} is too old to {what}"),
     }
 }
 

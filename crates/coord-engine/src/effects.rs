@@ -1,23 +1,22 @@
 //! Carrying effects out. Doing one twice is the same as doing it once.
 
-use std::path::Path;
 use std::time::Duration;
 
 use coord_core::command::Command;
 use coord_core::effect::{CommentSpec, Effect, Outcome};
 use coord_core::failure::FailureClass;
-use coord_core::ids::{AssignmentId, CommitId, EffectKey, IssueRef, RepoName, Timestamp};
+use coord_core::ids::{CommitId, EffectKey, IssueRef, RepoName, Timestamp};
 use coord_core::issue::IssueState;
 use coord_core::marker::Marker;
-use coord_forge::ForgeError;
-use coord_git::{GitError, Repo, ThrowawayWorktree};
+use coord_forge::{ForgeError, PullMerge};
+use coord_git::GitError;
 use coord_store::LeasedEffect;
 
 use crate::clock;
 use crate::engine::Engine;
 use crate::error::{EngineError, with_causes};
 use crate::leases::{Held, LEASE_SECONDS};
-use crate::tests_run::{self, TestPlan};
+use crate::merge::Wish;
 
 /// What carrying an effect out came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,17 +65,46 @@ impl Later {
     }
 }
 
+/// Why an attempt goes no further.
+pub(crate) enum Halt {
+    /// It could not be done now.
+    Later(Later),
+    /// It is over.
+    Over(Outcome),
+}
+
+impl Halt {
+    /// What the attempt came to.
+    pub(crate) fn settle(self) -> Result<Outcome, Later> {
+        match self {
+            Self::Later(later) => Err(later),
+            Self::Over(outcome) => Ok(outcome),
+        }
+    }
+}
+
+impl From<Later> for Halt {
+    fn from(later: Later) -> Self {
+        Self::Later(later)
+    }
+}
+
+impl From<Result<Outcome, Later>> for Halt {
+    fn from(attempt: Result<Outcome, Later>) -> Self {
+        match attempt {
+            Ok(outcome) => Self::Over(outcome),
+            Err(later) => Self::Later(later),
+        }
+    }
+}
+
 impl Engine {
     /// Carries one leased effect out, keeping the lease alive meanwhile.
     pub(crate) async fn carry_out(self, held: Held) -> Result<Carried, EngineError> {
-        let LeasedEffect {
-            key,
-            effect,
-            attempts,
-        } = held.leased.clone();
+        let LeasedEffect { key, attempts, .. } = held.leased.clone();
         let attempt = async {
             tokio::select! {
-                done = self.attempt(&effect, attempts) => Some(done),
+                done = self.attempt(&held.leased) => Some(done),
                 () = self.keep(&key) => None,
             }
         };
@@ -132,10 +160,14 @@ impl Engine {
         (1 << attempts.saturating_sub(1).min(16)).min(longest)
     }
 
-    async fn attempt(&self, effect: &Effect, attempts: u32) -> Result<Outcome, Later> {
+    async fn attempt(&self, leased: &LeasedEffect) -> Result<Outcome, Later> {
+        let LeasedEffect {
+            effect, attempts, ..
+        } = leased;
+        let again = *attempts > 1;
         match effect {
-            Effect::Dispatch(spec) => self.dispatch(spec, attempts > 1).await,
-            Effect::Claim { comment, above } => self.claim(comment, *above, attempts > 1).await,
+            Effect::Dispatch(spec) => self.dispatch(spec, again).await,
+            Effect::Claim { comment, above } => self.claim(comment, *above, again).await,
             Effect::ReleaseClaim { issue, id, machine } => {
                 self.take_claim_back(issue, id, machine).await
             }
@@ -150,9 +182,41 @@ impl Engine {
             Effect::RunTest {
                 id, issue, head, ..
             } => self.test(id, issue, head).await,
-            Effect::Merge { issue, .. } => {
-                let merged = self.merge(effect, attempts > 1).await;
-                merged.or_else(|error| self.forge_failed(&issue.repo, error))
+            Effect::OpenPull { issue, .. } => {
+                let opened = self.open_pull(effect).await;
+                opened.or_else(|error| self.forge_failed(&issue.repo, error))
+            }
+            Effect::JudgeAnswer(spec) => self.judge(spec).await,
+            Effect::ReadChecks { issue, head, .. } => {
+                self.read_checks(&leased.key, issue, head).await
+            }
+            Effect::TestCombination { repo, entries } => {
+                self.test_combination(repo, entries, *attempts).await
+            }
+            Effect::Merge {
+                id,
+                issue,
+                title,
+                branch,
+                head,
+                method,
+                onto,
+                tree,
+            } => {
+                let wish = Wish {
+                    issue,
+                    title,
+                    branch,
+                    merge: PullMerge {
+                        head: head.clone(),
+                        method: *method,
+                        message: format!("{title} (#{})", issue.number),
+                        assignment: id.clone(),
+                        onto: onto.clone(),
+                    },
+                    tree: tree.as_deref(),
+                };
+                self.merge(&wish, *attempts).await
             }
             Effect::CloseIssue { issue, commit } => self.close_issue(issue, commit).await,
             Effect::RunStep { seq, place, what } => self.run_step(*seq, *place, what).await,
@@ -223,52 +287,6 @@ impl Engine {
         }
     }
 
-    async fn test(
-        &self,
-        id: &AssignmentId,
-        issue: &IssueRef,
-        head: &CommitId,
-    ) -> Result<Outcome, Later> {
-        let repo = self.repo(&issue.repo).map_err(Later::new)?;
-        if repo.commands.is_empty() {
-            let note = "no test_command is configured".to_owned();
-            return Ok(Outcome::Tested {
-                result: coord_core::assignment::TestResult::Skipped,
-                note,
-            });
-        }
-        let Some(path) = repo.path.clone() else {
-            return Ok(Outcome::Failed {
-                class: FailureClass::Configuration,
-                error: format!(
-                    "this machine has no checkout of `{}` to test in",
-                    issue.repo
-                ),
-            });
-        };
-        let root = self.0.home.join("tests").join("worktrees");
-        let commit = head.clone();
-        let worktree = blocking(move || check_out(&path, &root, &commit)).await?;
-        let worktree = match worktree {
-            Ok(worktree) => worktree,
-            Err(error) => return git_failed(&error),
-        };
-        let plan = TestPlan {
-            commands: repo.commands.clone(),
-            worktree: worktree.path().to_owned(),
-            log: self.test_log(id, head),
-            limit: repo.test_limit,
-            env: self.0.test_env.clone(),
-        };
-        let report = tests_run::run(&plan).await;
-        blocking(move || drop(worktree)).await?;
-        let report = report.map_err(Later::new)?;
-        Ok(Outcome::Tested {
-            result: report.result,
-            note: report.note,
-        })
-    }
-
     async fn close_issue(&self, issue: &IssueRef, _: &CommitId) -> Result<Outcome, Later> {
         match self.close_there(issue).await {
             Ok(()) => Ok(Outcome::IssueClosed),
@@ -308,16 +326,12 @@ fn git_failed(error: &GitError) -> Result<Outcome, Later> {
     }
 }
 
-/// A worktree at `commit`, which is fetched if it is not here yet.
-fn check_out(path: &Path, root: &Path, commit: &CommitId) -> Result<ThrowawayWorktree, GitError> {
-    let repo = Repo::open(path)?;
-    match ThrowawayWorktree::create(&repo, root, commit) {
-        Err(GitError::NoSuchCommit { .. }) => {
-            repo.fetch()?;
-            ThrowawayWorktree::create(&repo, root, commit)
-        }
-        created => created,
-    }
+/// Asks git away from the event loop.
+pub(crate) async fn git<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, GitError> + Send + 'static,
+) -> Result<T, Halt> {
+    let done = blocking(work).await?;
+    done.map_err(|error| git_failed(&error).into())
 }
 
 /// Runs what blocks away from the event loop.

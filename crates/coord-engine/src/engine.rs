@@ -18,6 +18,7 @@ use crate::error::EngineError;
 use crate::leases::InHand;
 use crate::owner::Owner;
 use crate::repos::RepoContext;
+use crate::serving::{ReviewTexts, SmokeCommand};
 use crate::tests_run;
 
 /// Everything that an engine is made of.
@@ -39,6 +40,10 @@ pub struct Setup {
     pub agents: Agents,
     /// The whole environment of build and test commands.
     pub test_env: Vec<(String, String)>,
+    /// What reviewers are told.
+    pub reviews: ReviewTexts,
+    /// What smoke tests run.
+    pub smoke: Option<SmokeCommand>,
 }
 
 /// The coordinator. Clones share everything.
@@ -55,6 +60,8 @@ pub(crate) struct Inner {
     pub(crate) repo_paths: BTreeMap<(MachineName, RepoName), String>,
     pub(crate) agents: Agents,
     pub(crate) test_env: Vec<(String, String)>,
+    pub(crate) reviews: ReviewTexts,
+    pub(crate) smoke: Option<SmokeCommand>,
     pub(crate) owner: Owner,
     pub(crate) in_hand: InHand,
 }
@@ -79,6 +86,8 @@ impl Engine {
             repo_paths: setup.repo_paths,
             agents: setup.agents,
             test_env: setup.test_env,
+            reviews: setup.reviews,
+            smoke: setup.smoke,
             owner,
             in_hand: InHand::default(),
         })))

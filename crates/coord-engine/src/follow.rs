@@ -181,7 +181,14 @@ impl Engine {
         }
         if let Some((id, report)) = event.report() {
             self.answers(machine).await?;
-            self.report(machine, id, report).await?;
+            let board = self.store().board().await.map_err(EngineError::from)?;
+            if board
+                .assignments
+                .get(&id)
+                .is_none_or(|it| is_news(it, &report))
+            {
+                self.report(machine, id, report).await?;
+            }
         } else if matches!(event.kind, AgentEventKind::Progress { .. }) {
             // Only for the eyes: a full channel means that nobody looks.
             let _ = progress.try_send(Progress::Worker(event));
@@ -226,7 +233,8 @@ impl Engine {
             .values()
             .filter(|it| it.machine == *machine)
         {
-            for report in reports(view, assignment) {
+            let reports = reports(view, assignment).into_iter();
+            for report in reports.filter(|report| is_news(assignment, report)) {
                 if let Some(report) = self.with_head(&assignment.issue.repo, report).await {
                     self.report(machine, assignment.id.clone(), report).await?;
                 }
@@ -295,6 +303,20 @@ fn status_query(board: &Board, machine: &MachineName) -> StatusQuery {
     StatusQuery {
         completed: Some(10_000),
         since,
+    }
+}
+
+/// Whether the board may not know it yet. What was used is told over and over again, and each time
+/// would be a transaction.
+fn is_news(assignment: &Assignment, report: &AgentReport) -> bool {
+    match report {
+        AgentReport::Spent { cost_usd } => *cost_usd > assignment.spent_usd,
+        AgentReport::Started { .. }
+        | AgentReport::Files { .. }
+        | AgentReport::Stuck { .. }
+        | AgentReport::RateLimited { .. }
+        | AgentReport::Finished { .. }
+        | AgentReport::Unknown => true,
     }
 }
 

@@ -8,10 +8,12 @@
 //! Nothing here prints, parses arguments or knows where the home folder is.
 
 mod agents;
+mod answers;
 mod assign;
 mod ci;
 mod claims;
 mod clock;
+mod combination;
 mod dispatch;
 mod drive;
 mod effects;
@@ -23,24 +25,31 @@ mod leases;
 mod merge;
 mod old_peer;
 mod owner;
+mod predict;
+mod pulls;
 mod recovery;
 mod repos;
 mod rest;
+mod serving;
 mod sessions;
 mod shell;
 mod steps;
 mod sync;
+mod tail;
+mod testing;
 mod tests_run;
 
 pub use agents::{AgentView, Agents};
 pub use assign::AssignInput;
-pub use clock::now;
+pub use clock::{fresh_id, now};
 pub use drive::Progress;
 pub use effects::Carried;
 pub use engine::{Engine, Setup};
 pub use error::EngineError;
 pub use freshness::{Freshness, RepoFreshness};
+pub use predict::{Forecast, PredictedConflict, QueuedBranch};
 pub use recovery::RetryInput;
 pub use repos::RepoContext;
 pub use rest::{merge_rests, settled, test_is_over};
+pub use serving::{ReviewTexts, SmokeCommand};
 pub use sync::{Synced, SyncedRepo};

@@ -1,16 +1,18 @@
 //! When the loop may stop: how far an assignment is from where it goes by itself.
 
-use coord_core::assignment::{Assignment, MergeState};
+use std::collections::BTreeSet;
+
+use coord_core::assignment::Assignment;
 use coord_core::ids::AssignmentId;
 use coord_core::key::EffectKind;
-use coord_core::{Board, Policy, gates};
+use coord_core::{Board, Policy, gates, queue};
 
-/// Whether nothing more happens to the assignment by itself: its worker has ended, its effects
-/// are settled, and it does not stand in the merge queue. What has left the board is settled; what
-/// another one goes on with is settled with that one.
+/// Whether nothing more happens to the assignment by itself: its worker has ended, nobody looks at
+/// its branch, its effects are settled, and it does not stand in the merge queue. What has left the
+/// board is settled; what another one goes on with is settled with that one.
 #[must_use]
 pub fn settled(board: &Board, id: &AssignmentId) -> bool {
-    last(board, id).is_none_or(|a| !a.state.is_active() && !has_open(board, &a.id) && !in_queue(a))
+    last(board, id).is_none_or(|it| !is_busy(board, it) && !it.is_in_merge_queue())
 }
 
 /// The assignment itself, or the last of those that went on with it; `None` when that has left the
@@ -35,24 +37,39 @@ pub fn test_is_over(board: &Board, id: &AssignmentId) -> bool {
         .any(|(key, of)| of == id && EffectKind::of(key) == Some(EffectKind::Test))
 }
 
-/// Whether its merge cannot go on by itself: it is settled, or waits for a gate that only a
-/// person can open.
+/// Whether its merge cannot go on by itself: it is settled, or it or what is to be merged before it
+/// waits for a gate that only a person can open.
 #[must_use]
 pub fn merge_rests(board: &Board, policy: &Policy, id: &AssignmentId) -> bool {
-    settled(board, id) || waits_for_gate(board, policy, id)
+    let mut seen = BTreeSet::new();
+    last(board, id)
+        .is_none_or(|it| settled(board, id) || waits_for_gate(board, policy, it, &mut seen))
 }
 
-fn waits_for_gate(board: &Board, policy: &Policy, id: &AssignmentId) -> bool {
-    board.assignments.get(id).is_some_and(|a| {
-        in_queue(a) && !has_open(board, id) && gates::first_closed(policy, a).is_some()
-    })
+fn waits_for_gate<'b>(
+    board: &'b Board,
+    policy: &Policy,
+    it: &'b Assignment,
+    seen: &mut BTreeSet<&'b AssignmentId>,
+) -> bool {
+    if !it.is_in_merge_queue() || is_busy(board, it) || !seen.insert(&it.id) {
+        return false;
+    }
+    gates::first_closed(board, policy, it).is_some()
+        || queue::comes_first(board, policy, it)
+            .is_some_and(|other| waits_for_gate(board, policy, other, seen))
+}
+
+/// Whether its worker, somebody who looks at its branch, or an effect of either is at it.
+fn is_busy(board: &Board, it: &Assignment) -> bool {
+    let at_it = |it: &Assignment| it.state.is_active() || has_open(board, &it.id);
+    let looks = |other: &&Assignment| {
+        let about = other.about.as_ref();
+        other.superseded_by.is_none() && about.is_some_and(|about| about.id == it.id)
+    };
+    at_it(it) || board.of_issue(&it.issue).filter(looks).any(at_it)
 }
 
 fn has_open(board: &Board, id: &AssignmentId) -> bool {
-    board.open_effects.values().any(|of| of == id)
-}
-
-fn in_queue(assignment: &Assignment) -> bool {
-    let state = assignment.merge.as_ref().map(|entry| &entry.state);
-    matches!(state, Some(MergeState::Queued | MergeState::Merging))
+    board.open_effects_of(id).next().is_some()
 }

@@ -80,6 +80,7 @@ async fn the_branch_of_a_merged_pull_is_none() {
         method: MergeMethod::Merge,
         message: "the first half".to_owned(),
         assignment: AssignmentId::from_bits(1),
+        onto: None,
     };
     let merged = world.forge.merge_pull(pull.number, &merge).await.unwrap();
     assert!(matches!(merged, MergeOutcome::Merged { .. }), "{merged:?}");

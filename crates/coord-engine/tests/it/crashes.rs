@@ -135,6 +135,7 @@ async fn git_has_the_merge_and_nobody_wrote_that_down() {
         method,
         message: format!("{title} (#1)"),
         assignment: id.clone(),
+        onto: None,
     };
     let repo = Repo::open(world.fixture.clone_path()).unwrap();
     let merged = merge_branch(&repo, &spec).unwrap();

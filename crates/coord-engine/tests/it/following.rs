@@ -202,3 +202,25 @@ async fn an_agent_without_events_is_polled() {
     world.all_is_done_once(&id).await;
     assert_eq!(world.agent.seen(|seen| seen.subscriptions), 0);
 }
+
+#[tokio::test]
+async fn what_a_worker_uses_is_told_when_it_rose() {
+    let world = World::with_idle_workers().await;
+    let engine = world.engine().await;
+    let id = world.running(&engine, "Solve it").await;
+    let tells = async {
+        let looks = world.agent.seen(|seen| seen.looks);
+        world.agent.until(|seen| seen.looks > looks).await;
+        for cost_usd in [0.5, 0.5, 0.25, 0.75] {
+            let spent = AgentEventKind::Spent { cost_usd };
+            world.agent.tell(Some(&id), spent);
+        }
+    };
+    let has_used = |board: &Board| board.assignments[&id].spent_usd > 0.7;
+    tokio::join!(drive(&engine, has_used), tells);
+    let spent = world.history(|event| match event {
+        BoardEvent::SpendingObserved { cost_usd, .. } => Some(*cost_usd),
+        _ => None,
+    });
+    assert_eq!(spent.await, [0.5, 0.75]);
+}

@@ -9,7 +9,7 @@ use coord_core::assignment::FreshnessRule;
 use coord_core::ids::{AssignmentId, RepoName};
 use coord_core::marker;
 use coord_core::policy::{ConcurrencyPolicy, Gate, MachinePolicy, Policy, RepoPolicy};
-use coord_engine::{Agents, AssignInput, Engine, RepoContext, Setup, now};
+use coord_engine::{Agents, AssignInput, Engine, RepoContext, ReviewTexts, Setup, now};
 use coord_github::{CredentialSource, Github, GithubOptions, Secret, Trust};
 use coord_protocol::{AgentClient, Timeouts};
 use coord_store::Store;
@@ -41,6 +41,8 @@ pub(crate) struct Coordinator {
     checkouts: BTreeMap<&'static str, PathBuf>,
     /// How long one request to GitHub may take.
     pub(crate) patience: Duration,
+    /// Whether its engines know of the checkouts.
+    pub(crate) has_checkouts: bool,
     /// What has to hold before a merge.
     pub(crate) gates: Vec<Gate>,
 }
@@ -70,6 +72,15 @@ impl Town {
         }
     }
 
+    /// The bare repository behind a repository of the fake.
+    pub(crate) fn remote(&self, repo: &str) -> PathBuf {
+        self.fixtures[repo].remote_path()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// A coordinator whose workers do nothing by themselves.
     pub(crate) fn coordinator(&self, name: &'static str) -> Coordinator {
         let home = self.folder.path().join(name);
@@ -89,6 +100,7 @@ impl Town {
             home,
             patience: Duration::from_secs(20),
             gates: vec![Gate::Test],
+            has_checkouts: true,
         }
     }
 
@@ -126,7 +138,7 @@ impl Coordinator {
         let github = self.account(store.clone());
         let context = |name: &str| RepoContext {
             forge: Arc::new(github.repo(&format!("acme/{name}"))),
-            path: Some(self.checkouts[name].clone()),
+            path: self.has_checkouts.then(|| self.checkouts[name].clone()),
             commands: vec!["true".to_owned()],
             test_limit: PATIENCE,
         };
@@ -144,6 +156,8 @@ impl Coordinator {
             repo_paths: paths.collect(),
             agents: Agents::new(BTreeMap::from([("m1".into(), self.client())])),
             test_env: vec![("PATH".to_owned(), std::env::var("PATH").unwrap())],
+            reviews: ReviewTexts::default(),
+            smoke: None,
         };
         Engine::new(setup).unwrap()
     }
@@ -218,6 +232,7 @@ fn policy(gates: &[Gate]) -> Policy {
         capabilities: Vec::new(),
         repos: vec!["api".into()],
         max_workers: 200,
+        account: None,
     };
     Policy {
         repos: BTreeMap::from([("api".into(), repo(&["lib"])), ("lib".into(), repo(&[]))]),

@@ -235,6 +235,7 @@ async fn merge_by_hand(world: &World, id: &AssignmentId) {
     let merge = PullMerge {
         head: work.head.clone(),
         method: coord_core::assignment::MergeMethod::Squash,
+        onto: None,
         message: "By hand".to_owned(),
         assignment: id.clone(),
     };

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use coord_core::assignment::{Assignment, AssignmentState, TestResult};
+use coord_core::assignment::{Assignment, AssignmentState};
 use coord_core::effect::CommentEvent;
+use coord_core::failure::FailureClass;
 use coord_core::ids::AssignmentId;
 use coord_core::policy::Gate;
+use coord_core::verdict::TestResult;
 use coord_engine::Engine;
 use coord_test_support::git_fixture::git;
 use coord_test_support::processes;
@@ -17,6 +19,8 @@ async fn tested(commands: &[&str], limit: Duration) -> (World, Engine, Assignmen
     let mut world = World::new().await;
     world.commands = commands.iter().map(|it| (*it).to_owned()).collect();
     world.test_limit = limit;
+    // What is red stays as it is.
+    world.policy.pipeline.max_iterations = 0;
     world
         .test_env
         .push(("SCRATCH".to_owned(), world.path("").display().to_string()));
@@ -46,26 +50,47 @@ async fn what_is_red_is_not_merged() {
         "`echo sum is 5; exit 1` ended with code 1: sum is 5"
     );
     assert_eq!(log(&engine, &it), "$ echo sum is 5; exit 1\nsum is 5\n");
+    let output = verdict.output.as_deref();
+    assert_eq!(output, Some("$ echo sum is 5; exit 1\nsum is 5"));
     assert_eq!(world.main_length(), 1);
     let posted = world.comments(1).await;
     assert_eq!(posted, [CommentEvent::Briefing, CommentEvent::Completion]);
 }
 
 #[tokio::test]
-async fn what_takes_too_long_is_red() {
-    let hang = "echo begins; sleep 1000 & echo $! > $SCRATCH/pid; wait";
+async fn what_takes_too_long_is_ended_and_is_not_red() {
+    let hang = "echo begins; sleep 1000 & echo $! >> $SCRATCH/pids; wait";
     let (world, engine, id) = tested(&[hang], Duration::from_secs(2)).await;
     let it = world.assignment(&id).await;
-    let verdict = it.verdict.as_ref().unwrap();
-    assert_eq!(verdict.result, TestResult::Failed);
+    assert_eq!((it.verdict.as_ref(), it.merge.as_ref()), (None, None));
+    let failure = it.delivery.test_failure.as_ref().unwrap();
+    assert_eq!(
+        failure.class,
+        FailureClass::Environmental { retry_at: None }
+    );
     assert!(
-        verdict.note.ends_with("the limit of 2 s was up"),
+        failure.why.ends_with("the limit of 2 s was up"),
         "{}",
-        verdict.note
+        failure.why
     );
     assert!(log(&engine, &it).ends_with("begins\n"));
-    let pid = std::fs::read_to_string(world.path("pid")).unwrap();
-    processes::wait_gone(&[pid.trim().parse().unwrap()], MINUTE).unwrap();
+    let pids = std::fs::read_to_string(world.path("pids")).unwrap();
+    let pids: Vec<u32> = pids.lines().map(|pid| pid.parse().unwrap()).collect();
+    assert_eq!(pids.len(), 2, "it is tried once more");
+    processes::wait_gone(&pids, MINUTE).unwrap();
+}
+
+#[tokio::test]
+async fn a_tool_that_is_missing_is_not_red_and_for_a_person() {
+    let count = "echo run >> $SCRATCH/runs";
+    let (world, _, id) = tested(&[count, "no-such-tool"], MINUTE).await;
+    let it = world.assignment(&id).await;
+    assert_eq!((it.verdict.as_ref(), it.merge.as_ref()), (None, None));
+    let failure = it.delivery.test_failure.as_ref().unwrap();
+    assert_eq!(failure.class, FailureClass::Configuration);
+    assert!(failure.why.contains("code 127"), "{}", failure.why);
+    let runs = std::fs::read_to_string(world.path("runs")).unwrap();
+    assert_eq!(runs.lines().count(), 1);
 }
 
 #[tokio::test]

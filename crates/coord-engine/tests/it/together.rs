@@ -21,6 +21,10 @@ async fn two_that_drive_at_once_carry_out_every_effect_once() {
     }
     assert_eq!(world.agent.seen(|seen| seen.assigns.len()), ids.len());
     let runs = std::fs::read_to_string(world.path("runs")).unwrap();
-    assert_eq!(runs.lines().count(), ids.len());
+    for id in &ids {
+        let it = world.assignment(id).await;
+        let head = it.deliverable().unwrap().head.as_str();
+        assert_eq!(runs.lines().filter(|run| *run == head).count(), 1);
+    }
     assert_eq!(world.main_length(), 1 + ids.len());
 }

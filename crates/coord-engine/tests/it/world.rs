@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use coord_core::assignment::{Assignment, FileScope, FreshnessRule, Goal, Waivers};
 use coord_core::command::WhenBlocked;
-use coord_core::effect::CommentEvent;
+use coord_core::effect::{CommentEvent, Effect, EffectRequest, Outcome};
 use coord_core::ids::{AssignmentId, EffectKey, MachineName};
 use coord_core::issue::{Issue, IssueState};
 use coord_core::key::EffectKind;
 use coord_core::policy::{ConcurrencyPolicy, Gate, MachinePolicy, RepoPolicy};
-use coord_core::{Board, BoardEvent, Policy, marker};
-use coord_engine::{Agents, AssignInput, Engine, Progress, RepoContext, Setup, now, settled};
+use coord_core::{Board, BoardEvent, Decision, Policy, marker};
+use coord_engine::{
+    Agents, AssignInput, Carried, Engine, Progress, RepoContext, ReviewTexts, Setup, SmokeCommand,
+    now, settled,
+};
 use coord_forge::{Forge, NewIssue};
 use coord_forge_local::LocalForge;
 use coord_protocol::{AgentClient, EndReport, EndResult, Timeouts};
@@ -41,8 +44,12 @@ pub(crate) struct World {
     /// Build and test commands of the engines that are made from here on.
     pub(crate) commands: Vec<String>,
     pub(crate) test_limit: Duration,
+    /// Whether the machine of those engines has the repository.
+    pub(crate) has_checkout: bool,
     pub(crate) test_env: Vec<(String, String)>,
     pub(crate) request_timeout: Duration,
+    pub(crate) reviews: ReviewTexts,
+    pub(crate) smoke: Option<SmokeCommand>,
     /// Of the engines that are made from here on.
     pub(crate) policy: Policy,
 }
@@ -80,8 +87,11 @@ impl World {
             forge,
             commands: vec!["true".to_owned()],
             test_limit: Duration::from_secs(60),
+            has_checkout: true,
             test_env: vec![("PATH".to_owned(), std::env::var("PATH").unwrap())],
             request_timeout: Duration::from_secs(20),
+            reviews: ReviewTexts::default(),
+            smoke: None,
             policy: policy(),
         }
     }
@@ -96,7 +106,7 @@ impl World {
         let forge = LocalForge::new(store.clone(), "api".into(), Some(self.fixture.clone_path()));
         let context = RepoContext {
             forge: Arc::new(forge),
-            path: Some(self.fixture.clone_path()),
+            path: self.has_checkout.then(|| self.fixture.clone_path()),
             commands: self.commands.clone(),
             test_limit: self.test_limit,
         };
@@ -118,6 +128,8 @@ impl World {
             repo_paths: agents.keys().map(place).collect(),
             agents: Agents::new(agents),
             test_env: self.test_env.clone(),
+            reviews: self.reviews.clone(),
+            smoke: self.smoke.clone(),
         };
         Engine::new(setup).unwrap()
     }
@@ -292,6 +304,7 @@ fn policy() -> Policy {
         capabilities: Vec::new(),
         repos: vec!["api".into()],
         max_workers: 8,
+        account: None,
     };
     Policy {
         repos: BTreeMap::from([("api".into(), repo)]),
@@ -335,6 +348,45 @@ pub(crate) async fn assign(engine: &Engine, issue: u64) -> AssignmentId {
         .unwrap()
         .id
         .clone()
+}
+
+/// Puts an effect into the outbox that nobody decided on.
+pub(crate) async fn enqueue(engine: &Engine, key: &str, effect: Effect) -> EffectKey {
+    let key = EffectKey::new(key);
+    let request = EffectRequest {
+        key: key.clone(),
+        effect,
+        not_before: None,
+    };
+    let decide = move |_: &Board| Decision {
+        events: Vec::new(),
+        effects: vec![request],
+        refusal: None,
+    };
+    engine.store().transact(now(), decide).await.unwrap();
+    key
+}
+
+/// Carries out once what nobody decided on.
+pub(crate) async fn carried(engine: &Engine, key: &str, effect: Effect) -> Carried {
+    let key = enqueue(engine, key, effect).await;
+    engine.carry_out_now(&[key]).await.unwrap().remove(0)
+}
+
+/// What came of an effect that is settled.
+pub(crate) fn outcome(carried: Carried) -> Outcome {
+    match carried {
+        Carried::Settled { outcome, .. } => outcome,
+        Carried::Postponed { error, .. } => panic!("it is put off: {error}"),
+    }
+}
+
+/// Why an effect is put off.
+pub(crate) fn put_off(carried: Carried) -> String {
+    match carried {
+        Carried::Postponed { error, .. } => error,
+        Carried::Settled { outcome, .. } => panic!("it is settled: {outcome:?}"),
+    }
 }
 
 /// Drives until the board is as wanted.

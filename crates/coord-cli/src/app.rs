@@ -9,7 +9,7 @@ use std::time::Duration;
 use coord_agent::find_token;
 use coord_config::{Config, ForgeKind, Located};
 use coord_core::ids::{MachineName, RepoName};
-use coord_engine::{Agents, Engine, RepoContext, Setup};
+use coord_engine::{Agents, Engine, RepoContext, ReviewTexts, Setup, SmokeCommand};
 use coord_forge::Forge;
 use coord_forge_local::LocalForge;
 use coord_github::{AppCredentials, CredentialSource, Github, GithubOptions, Trust};
@@ -145,6 +145,8 @@ pub(crate) fn engine(
         repo_paths,
         agents,
         test_env,
+        reviews: review_texts(config),
+        smoke: smoke_command(config),
     })?)
 }
 
@@ -173,6 +175,21 @@ fn repos(config: &Config, store: &Store) -> Result<BTreeMap<RepoName, RepoContex
         Ok((repo.name.clone(), context))
     };
     config.repos.iter().map(context).collect()
+}
+
+fn review_texts(config: &Config) -> ReviewTexts {
+    let reviews = &config.reviews;
+    ReviewTexts {
+        checklist: reviews.checklist.clone(),
+        repo_overrides: reviews.repo_overrides.clone(),
+        prompt: reviews.reviewer_prompt.clone(),
+    }
+}
+
+fn smoke_command(config: &Config) -> Option<SmokeCommand> {
+    let command = config.smoke_tests.default_command.clone()?;
+    let timeout = Duration::from_secs(config.smoke_tests.timeout_seconds);
+    Some(SmokeCommand { command, timeout })
 }
 
 /// The configuration sees to it that there is a name.

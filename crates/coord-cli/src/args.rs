@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agent, assign, completions, config, done, history, issue, log, merge, resume, resume_stuck,
-    retry, session, status, stop, sync, test, up, usage, wait, watch, why,
+    agent, assign, completions, config, done, drive, fix, history, issue, log, merge, notify, pr,
+    resume, resume_stuck, retry, review, session, smoke, status, stop, sync, test, up, usage, wait,
+    watch, why,
 };
 use crate::demo;
 use crate::printer::Printer;
@@ -60,8 +61,20 @@ pub(crate) enum Command {
     Stop(stop::StopArgs),
     /// Test the branch of an assignment, or record a verdict
     Test(test::TestArgs),
-    /// Merge what is tested, in order
+    /// Try a branch out on a machine that has what it needs
+    Smoke(smoke::SmokeArgs),
+    /// Open the pull request of a branch, then have it reviewed
+    Pr(pr::PrArgs),
+    /// Have a branch judged by a second worker that can only read
+    Review(review::ReviewArgs),
+    /// Have a branch put right, one model up
+    Fix(fix::FixArgs),
+    /// Merge what its gates let pass, in order, each tested together with what is merged before
     Merge(merge::MergeArgs),
+    /// Do one pass of the loop: hear the agents, do what is due, tell what happened
+    Notify(notify::NotifyArgs),
+    /// Run the loop without an agent: follow all agents, do what is due
+    Drive(drive::DriveArgs),
     /// Go on after a crash: ask the agents, finish what was begun
     Resume(resume::ResumeArgs),
     /// Answer a worker: while it runs, in its session, or through a new one

@@ -1,17 +1,25 @@
 //! Events and standings in people's words. Everything untrusted goes through [`plain`].
 
+mod delivery;
+mod standing;
+
 use std::fmt::Display;
 
 use coord_core::BoardEvent;
-use coord_core::assignment::{
-    Assignment, AssignmentState, MergeState, TestResult, TestVerdict, WorkerEnd, WorkerResult,
-};
+use coord_core::assignment::{Assignment, AssignmentKind, WorkerEnd, WorkerResult};
+use coord_core::delivery::PullAuthor;
 use coord_core::effect::{ForeignClaim, Outcome};
 use coord_core::failure::FailureClass;
+use coord_core::ids::EffectKey;
+use coord_core::key::EffectKind;
 use coord_core::session::Period;
+use coord_core::verdict::{TestResult, TestVerdict};
 use coord_core::why::{WaitsFor, Why};
 
-use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint, plain};
+use crate::printer::{BAD, GOOD, STRONG, WARN, paint, plain};
+
+pub(crate) use delivery::{finding, gate, review, smoke};
+pub(crate) use standing::{standing, state};
 
 /// One event in one line.
 pub(crate) fn event(event: &BoardEvent) -> String {
@@ -30,7 +38,7 @@ pub(crate) fn event(event: &BoardEvent) -> String {
             assignment.id,
             assignment.issue,
             assignment.machine,
-            plain(&assignment.title)
+            job(assignment)
         ),
         BoardEvent::ClaimWon { id } => format!("{id} has claimed its issue on the forge"),
         BoardEvent::ClaimLost { id, to } => format!(
@@ -85,10 +93,76 @@ pub(crate) fn event(event: &BoardEvent) -> String {
             id,
             verdict: result,
         } => format!("{id} {}", verdict(result)),
+        BoardEvent::TestBroken { id, failure } => {
+            let head = failure.head.short();
+            let why = plain(&failure.why);
+            format!("{id} {} for {head}: {why}", paint(WARN, "no test verdict"))
+        }
+        BoardEvent::PullWanted { id, author, review } => {
+            let by = match author {
+                PullAuthor::Template => "",
+                PullAuthor::Worker => ", written by a worker",
+            };
+            let review = if *review { ", and its review" } else { "" };
+            format!("{id} is to get a pull request{by}{review}")
+        }
+        BoardEvent::PullWritten { id, text } => {
+            format!("{id} pull request written: {}", plain(&text.title))
+        }
+        BoardEvent::PullOpened { id, number } => format!("{id} pull request #{number} is open"),
+        BoardEvent::PullRefused { id, reason } => {
+            let reason = plain(reason);
+            format!("{id} {}: {reason}", paint(BAD, "no pull request"))
+        }
+        BoardEvent::ReviewRecorded { id, verdict } => format!("{id} {}", review(verdict)),
+        BoardEvent::AnswerRefused { id, why } => {
+            format!("{id} {}: {}", paint(BAD, "answer of no use"), plain(why))
+        }
+        BoardEvent::SmokeRecorded { id, verdict } => format!("{id} {}", smoke(verdict)),
+        BoardEvent::ChecksRecorded { id, verdict } => {
+            format!("{id} {}", delivery::checks(verdict))
+        }
+        BoardEvent::GateOverridden { id, set_aside } => {
+            format!("{id} {}", delivery::set_aside(set_aside))
+        }
+        BoardEvent::BranchMoved { id, head } => {
+            let head = head.short();
+            format!(
+                "{id} {} to {head}: it is judged anew",
+                paint(WARN, "branch moved")
+            )
+        }
+        BoardEvent::CombinationGreen { id, combination } => {
+            format!("{id} {}", delivery::combination(combination))
+        }
+        BoardEvent::CombinationRed {
+            id,
+            base,
+            with,
+            note,
+            ..
+        } => {
+            format!("{id} {}", delivery::red(base, with.as_ref(), note))
+        }
+        BoardEvent::BaseMoved { repo, base } => {
+            format!("{repo}: the base moved to {}", base.short())
+        }
+        BoardEvent::SpendingObserved { id, cost_usd } => format!("{id} has used ${cost_usd:.2}"),
+        BoardEvent::BudgetExceeded { id, budget } => {
+            format!("{id} {}: {}", paint(BAD, "over budget"), plain(budget))
+        }
         BoardEvent::MergeQueued { id, .. } => format!("{id} queued for merging"),
         BoardEvent::MergeStarted { id } => format!("{id} merging"),
-        BoardEvent::Merged { id, commit } => {
-            format!("{id} {} as {}", paint(GOOD, "merged"), commit.short())
+        BoardEvent::Merged {
+            id,
+            commit,
+            warning,
+        } => {
+            let merged = paint(GOOD, "merged");
+            let warning = warning.as_deref().map(plain);
+            let warning = warning.map(|text| format!("; {} {text}", paint(WARN, "but")));
+            let warning = warning.unwrap_or_default();
+            format!("{id} {merged} as {}{warning}", commit.short())
         }
         BoardEvent::MergeConflicted { id, paths, .. } => {
             format!(
@@ -122,6 +196,24 @@ pub(crate) fn event(event: &BoardEvent) -> String {
                 false => format!("{what} {}: {note}", paint(BAD, "failed")),
             }
         }
+    }
+}
+
+/// What an assignment is for, in a few words.
+pub(crate) fn job(assignment: &Assignment) -> String {
+    let title = plain(&assignment.title);
+    let what = match assignment.kind {
+        AssignmentKind::Work | AssignmentKind::Continue => return title,
+        AssignmentKind::Fix | AssignmentKind::Rebase => {
+            return format!("{}: {title}", assignment.kind.as_str());
+        }
+        AssignmentKind::Pr => "text for the pull request",
+        AssignmentKind::Review => "review",
+        AssignmentKind::Smoke => "smoke test",
+    };
+    match &assignment.about {
+        Some(about) => format!("{what} of {} at {}", about.id, about.head.short()),
+        None => what.to_owned(),
     }
 }
 
@@ -196,59 +288,6 @@ pub(crate) fn verdict(verdict: &TestVerdict) -> String {
     )
 }
 
-/// Where an assignment stands, in one line.
-pub(crate) fn standing(assignment: &Assignment) -> String {
-    match &assignment.superseded_by {
-        Some(by) => format!("taken over by {by}; {}", own_standing(assignment)),
-        None => own_standing(assignment),
-    }
-}
-
-fn own_standing(assignment: &Assignment) -> String {
-    if let Some(entry) = &assignment.merge {
-        return match &entry.state {
-            MergeState::Queued => "queued for merging".to_owned(),
-            MergeState::Merging => "merging".to_owned(),
-            MergeState::Merged { commit } => {
-                format!("{} as {}", paint(GOOD, "merged"), commit.short())
-            }
-            MergeState::Conflict { paths, .. } => {
-                format!(
-                    "{} in {}",
-                    paint(BAD, "conflicts"),
-                    plain(&paths.join(", "))
-                )
-            }
-            MergeState::Refused { reason } => {
-                format!("{}: {}", paint(BAD, "not merged"), plain(reason))
-            }
-        };
-    }
-    match (&assignment.verdict, &assignment.end) {
-        (Some(result), _) if result.result == TestResult::Failed => verdict(result),
-        (_, Some(end)) => match &end.stuck {
-            Some(question) => {
-                let asks = paint(WARN, "it asks");
-                format!("{}; {asks}: {}", ended(end), plain(question))
-            }
-            None => ended(end),
-        },
-        (_, None) => assignment.state.as_str().to_owned(),
-    }
-}
-
-/// The state in its colour.
-pub(crate) fn state(assignment: &Assignment) -> String {
-    let style = match assignment.state {
-        AssignmentState::Waiting | AssignmentState::Requested => FAINT,
-        AssignmentState::Running => STRONG,
-        AssignmentState::Done => GOOD,
-        AssignmentState::Failed | AssignmentState::Lost => BAD,
-        AssignmentState::Cancelled => WARN,
-    };
-    paint(style, assignment.state.as_str())
-}
-
 /// What a person has to do, where the issue waits for that.
 pub(crate) fn next_step(why: &Why) -> Option<&str> {
     match &why.waits_for {
@@ -267,14 +306,25 @@ pub(crate) fn next_step(why: &Why) -> Option<&str> {
     }
 }
 
+/// Whether another event says what a failure means.
+fn is_told_otherwise(key: &EffectKey) -> bool {
+    matches!(
+        EffectKind::of(key),
+        Some(EffectKind::Test | EffectKind::Pull | EffectKind::Judge)
+    )
+}
+
 /// Whether the event is of interest only to who looks for a fault.
-pub(crate) const fn is_detail(event: &BoardEvent) -> bool {
+pub(crate) fn is_detail(event: &BoardEvent) -> bool {
     match event {
         BoardEvent::EffectQueued { .. }
         | BoardEvent::ClaimWon { .. }
         | BoardEvent::AssignmentAccepted { .. }
+        | BoardEvent::SpendingObserved { .. }
         | BoardEvent::AssignmentArchived { .. } => true,
-        BoardEvent::EffectSettled { outcome, .. } => !matches!(outcome, Outcome::Failed { .. }),
+        BoardEvent::EffectSettled { key, outcome } => {
+            !matches!(outcome, Outcome::Failed { .. }) || is_told_otherwise(key)
+        }
         _ => false,
     }
 }

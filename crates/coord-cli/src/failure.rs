@@ -95,7 +95,7 @@ impl Failure {
 }
 
 /// The message and its causes in one line. A cause that only repeats its effect is left out.
-fn chain(error: &(dyn StdError + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -65,7 +65,7 @@ fn stream_event(event: &StreamEvent<'_>) -> Vec<String> {
             )]
         }
         StreamEvent::VcsChanged(what) => vec![tagged(FAINT, "git", what)],
-        StreamEvent::RateLimit(_) | StreamEvent::Noise => Vec::new(),
+        StreamEvent::RateLimit(_) | StreamEvent::Grown(_) | StreamEvent::Noise => Vec::new(),
     }
 }
 

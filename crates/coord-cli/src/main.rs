@@ -8,11 +8,14 @@ mod demo;
 mod describe;
 mod exit;
 mod failure;
+mod given;
+mod live;
 mod log_line;
 mod mirror;
 mod narrator;
 mod postponed;
 mod printer;
+mod serving;
 mod time;
 
 use std::process::ExitCode;

@@ -1,26 +1,30 @@
 //! What happens while a command works, told line by line on stderr.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use coord_core::BoardEvent;
+use coord_core::assignment::Assignment;
 use coord_core::ids::AssignmentId;
 use coord_engine::{Carried, Progress};
 use coord_protocol::{AgentEvent, AgentEventKind};
+use coord_store::Committed;
 
+use crate::commands::assign::assigned;
 use crate::describe::{event, is_detail};
 use crate::postponed;
 use crate::printer::{FAINT, Printer, paint, plain};
 
 /// Tells what happens while a command works: to stderr, for people.
-pub(crate) struct Narrator<'a> {
+pub(crate) struct Narrator {
     printer: Printer,
-    only: Option<&'a [AssignmentId]>,
+    /// With whoever goes on with one of them or looks at its branch.
+    only: Option<RefCell<BTreeSet<AssignmentId>>>,
     /// The last status of each worker: one that has nothing new to say is not repeated.
     said: RefCell<BTreeMap<AssignmentId, String>>,
 }
 
-impl<'a> Narrator<'a> {
+impl Narrator {
     /// Tells everything.
     pub(crate) fn new(printer: Printer) -> Self {
         Self {
@@ -30,12 +34,22 @@ impl<'a> Narrator<'a> {
         }
     }
 
-    /// Tells what concerns these assignments.
-    pub(crate) fn only(self, ids: &'a [AssignmentId]) -> Self {
+    /// Tells what concerns these assignments, and those that begin on their account.
+    pub(crate) fn only(self, ids: &[AssignmentId]) -> Self {
         Self {
-            only: Some(ids),
+            only: Some(RefCell::new(ids.iter().cloned().collect())),
             ..self
         }
+    }
+
+    /// Begins with what a command has recorded itself.
+    pub(crate) fn after(self, committed: &Committed) -> Self {
+        let new = committed
+            .recorded
+            .iter()
+            .filter_map(|it| assigned(&it.event));
+        new.for_each(|new| self.learn(new));
+        self
     }
 
     /// Tells one step, if it is worth a line.
@@ -70,19 +84,32 @@ impl<'a> Narrator<'a> {
         else {
             return None;
         };
-        let id = event
-            .id
-            .as_ref()
-            .filter(|id| self.only.is_none_or(|ids| ids.contains(id)))?;
+        let id = event.id.as_ref().filter(|id| self.is_wanted(id))?;
         let last = self.said.borrow_mut().insert(id.clone(), status.clone());
         (last.as_ref() != Some(status)).then(|| format!("{id} {}", plain(status)))
     }
 
     fn concerns(&self, event: &BoardEvent) -> bool {
+        if let Some(new) = assigned(event) {
+            self.learn(new);
+        }
         let about = event.assignment();
-        !is_detail(event)
-            && self
-                .only
-                .is_none_or(|ids| about.is_none_or(|id| ids.contains(id)))
+        !is_detail(event) && about.is_none_or(|id| self.is_wanted(id))
+    }
+
+    fn is_wanted(&self, id: &AssignmentId) -> bool {
+        let only = self.only.as_ref();
+        only.is_none_or(|ids| ids.borrow().contains(id))
+    }
+
+    fn learn(&self, new: &Assignment) {
+        let Some(only) = &self.only else {
+            return;
+        };
+        let about = new.about.as_ref().map(|about| &about.id);
+        let mut ids = only.borrow_mut();
+        if new.follows.iter().chain(about).any(|id| ids.contains(id)) {
+            ids.insert(new.id.clone());
+        }
     }
 }

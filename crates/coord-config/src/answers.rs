@@ -7,11 +7,13 @@ use coord_core::Policy;
 use coord_core::ids::{MachineName, RepoName};
 use coord_core::policy::{
     self, BudgetPolicy, ConcurrencyPolicy, HousekeepingPolicy, MachinePolicy, ModelPolicy,
-    RepoPolicy,
+    PipelinePolicy, RepoPolicy, ReviewPolicy, SmokePolicy,
 };
 use coord_core::session::Step;
 
-use crate::config::{Config, ForgeKind, Hook, Housekeeping, Machine, NamedHook, Repo};
+use crate::config::{
+    Config, ForgeKind, Hook, Housekeeping, Machine, NamedHook, Repo, Reviews, SmokeTests,
+};
 
 /// `stale_threshold` counted polls in the seed. Time is what counts: three polls in a row can
 /// fail within ten seconds.
@@ -86,7 +88,13 @@ impl Config {
                 day_usd: self.budgets.day_usd,
             },
             gates: self.pipeline.gates.clone(),
-            reviews_enabled: self.reviews.enabled,
+            pipeline: PipelinePolicy {
+                max_iterations: self.pipeline.max_iterations,
+                pull_author: self.pipeline.pull_requests,
+                merge_method: self.pipeline.merge_method,
+            },
+            reviews: self.reviews.policy(),
+            smoke: self.smoke_tests.policy(),
             coordinator_only_files: self.coordinator_only_files.clone(),
             on_round_complete: self
                 .hooks
@@ -112,6 +120,31 @@ impl Hook {
                 command: command.clone(),
                 timeout_seconds: *timeout_seconds,
             },
+        }
+    }
+}
+
+impl Reviews {
+    fn policy(&self) -> ReviewPolicy {
+        ReviewPolicy {
+            enabled: self.enabled,
+            auto_dispatch: self.auto_dispatch,
+            require_approval: self.require_approval,
+            model: self.model.clone(),
+        }
+    }
+}
+
+impl SmokeTests {
+    fn policy(&self) -> SmokePolicy {
+        let rules = self.capability_rules.iter();
+        let rules = rules.map(|rule| policy::CapabilityRule {
+            files: rule.files.clone(),
+            requires: rule.requires.clone(),
+        });
+        SmokePolicy {
+            auto_queue: self.auto_queue,
+            rules: rules.collect(),
         }
     }
 }
@@ -172,6 +205,7 @@ impl Machine {
             capabilities: self.capabilities.clone(),
             repos: self.repos.clone(),
             max_workers: self.max_workers,
+            account: self.account.clone(),
         }
     }
 }

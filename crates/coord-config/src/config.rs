@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use coord_core::assignment::{Goal, MergeMethod};
+use coord_core::delivery::PullAuthor;
 use coord_core::ids::{MachineName, RepoName};
 use coord_core::policy::Gate;
 use serde::Serialize;
@@ -112,6 +113,9 @@ pub struct Machine {
     pub repo_paths: BTreeMap<RepoName, PathBuf>,
     /// How many workers may run on it at once.
     pub max_workers: u32,
+    /// The account that its workers use: machines of one account share usage limits. `None`: one
+    /// of its own.
+    pub account: Option<String>,
     /// The file with the token that its agent asks for.
     #[serde(serialize_with = "write::optional_path")]
     pub token_file: Option<PathBuf>,
@@ -189,6 +193,10 @@ pub struct Reviews {
     pub auto_dispatch: bool,
     /// Whether a merge needs an approval, or only no request for changes.
     pub require_approval: bool,
+    /// The model of reviewers; `None`: as for a worker.
+    pub model: Option<String>,
+    /// What every reviewer is told beside the checklist.
+    pub reviewer_prompt: Option<String>,
     /// What every reviewer checks.
     pub checklist: Vec<String>,
     /// What reviewers of one repository check besides.
@@ -333,6 +341,10 @@ pub struct Pipeline {
     pub merge_method: MergeMethod,
     /// How long build and tests of one branch may take.
     pub test_timeout_seconds: u64,
+    /// How often in a row a branch is sent back without a person.
+    pub max_iterations: u32,
+    /// Who writes the text of pull requests that open by themselves.
+    pub pull_requests: PullAuthor,
 }
 
 /// Limits in US dollars; `None` means none.
@@ -441,6 +453,8 @@ impl Default for Reviews {
             enabled: false,
             auto_dispatch: true,
             require_approval: false,
+            model: None,
+            reviewer_prompt: None,
             checklist: Vec::new(),
             repo_overrides: BTreeMap::new(),
         }
@@ -498,6 +512,8 @@ impl Default for Pipeline {
             goal: Goal::Worked,
             merge_method: MergeMethod::Squash,
             test_timeout_seconds: 1800,
+            max_iterations: 3,
+            pull_requests: PullAuthor::Template,
         }
     }
 }

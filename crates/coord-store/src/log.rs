@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use coord_core::event::EVENT_VERSION;
-use coord_core::ids::Timestamp;
+use coord_core::ids::{RepoName, Timestamp};
 use coord_core::{Board, BoardEvent, Recorded};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
 use serde::Deserialize;
 
 use crate::error::{Fault, StoreError};
@@ -14,7 +14,7 @@ use crate::subject::Subject;
 
 /// The version of the boards in snapshots. To be raised whenever the fold changes its meaning:
 /// snapshots of other versions are ignored, and the log is folded from its start.
-const SNAPSHOT_VERSION: u32 = 3;
+const SNAPSHOT_VERSION: u32 = 4;
 /// A snapshot is taken each time the log passes a multiple of this.
 const SNAPSHOT_EVERY: u64 = 200;
 
@@ -124,7 +124,7 @@ pub(crate) fn append(
         recorded.at.as_millis(),
         EVENT_VERSION,
         tag.kind,
-        subject.issue.as_ref().map(|issue| issue.repo.as_str()),
+        subject.repo().map(RepoName::as_str),
         subject.issue.as_ref().map(|issue| to_sql(issue.number)),
         subject.assignment.as_ref().map(|id| id.as_str()),
         body,
@@ -148,12 +148,41 @@ fn latest_snapshot(conn: &Connection) -> Result<Option<Board>, Fault> {
     }))
 }
 
+/// Takes a snapshot when the database has one of another version only, so that the log is folded
+/// from its start once and not with every command until the next one is due.
+pub(crate) fn bring_up_to_date(conn: &mut Connection) -> Result<Option<Arc<Board>>, Fault> {
+    if !only_foreign_snapshots(conn)? {
+        return Ok(None);
+    }
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been faster.
+    if !only_foreign_snapshots(&transaction)? {
+        return Ok(None);
+    }
+    let board = load(&transaction, None)?;
+    keep(&transaction, &board)?;
+    transaction.commit()?;
+    Ok(Some(board))
+}
+
+fn only_foreign_snapshots(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.query_row(
+        "SELECT count(*) > 0 AND NOT coalesce(max(version = ?1), FALSE) FROM snapshots",
+        [SNAPSHOT_VERSION],
+        |row| row.get(0),
+    )
+}
+
 /// Keeps `board` as the snapshot when the log has passed a multiple of [`SNAPSHOT_EVERY`] since
 /// `before`.
 pub(crate) fn snapshot(conn: &Connection, before: u64, board: &Board) -> rusqlite::Result<()> {
     if before / SNAPSHOT_EVERY == board.seq / SNAPSHOT_EVERY {
         return Ok(());
     }
+    keep(conn, board)
+}
+
+fn keep(conn: &Connection, board: &Board) -> rusqlite::Result<()> {
     let body = match serde_json::to_string(board) {
         Ok(body) if serde_json::from_str::<Board>(&body).is_ok_and(|back| back == *board) => body,
         Ok(_) | Err(_) => {

@@ -60,18 +60,19 @@ impl Store {
         let mut conn = open_for_writing(&path)?;
         finished::bring_up_to_date(&mut conn).map_err(|fault| fault.at(&path))?;
         usage::bring_up_to_date(&mut conn).map_err(|fault| fault.at(&path))?;
+        let board = log::bring_up_to_date(&mut conn).map_err(|fault| fault.at(&path))?;
         let last = log::last_seq(&conn).map_err(|e| Fault::Sqlite(e).at(&path))?;
         let (seq, _) = watch::channel(last);
         let writer = Writer {
             conn,
             path: path.clone(),
-            board: None,
+            board: board.clone(),
             seq: seq.clone(),
         };
         let reader = Reader {
             conn: open_for_reading(&path)?,
             path: path.clone(),
-            board: None,
+            board,
             seq: seq.clone(),
         };
         let (jobs, queue) = channel();

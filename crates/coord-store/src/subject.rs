@@ -1,11 +1,13 @@
 //! What an event is about: the columns by which the history finds it.
 
-use coord_core::ids::{AssignmentId, EffectKey, IssueRef};
+use coord_core::ids::{AssignmentId, EffectKey, IssueRef, RepoName};
 use coord_core::{Board, BoardEvent};
 
-/// The issue and the assignment that an event is about.
+/// The issue and the assignment that an event is about, or the repository alone.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Subject {
+    /// Where there is no issue; with one it is that one's.
+    repo: Option<RepoName>,
     pub(crate) issue: Option<IssueRef>,
     pub(crate) assignment: Option<AssignmentId>,
 }
@@ -17,11 +19,13 @@ impl Subject {
             BoardEvent::Refused { refusal } => Self {
                 issue: refusal.issue.clone(),
                 assignment: refusal.assignment.clone(),
+                ..Self::default()
             },
             BoardEvent::AssignmentWaits { assignment, .. }
             | BoardEvent::AssignmentRequested { assignment } => Self {
                 issue: Some(assignment.issue.clone()),
                 assignment: Some(assignment.id.clone()),
+                ..Self::default()
             },
             BoardEvent::ClaimWon { id }
             | BoardEvent::ClaimLost { id, .. }
@@ -38,6 +42,21 @@ impl Subject {
             | BoardEvent::AssignmentLost { id }
             | BoardEvent::TestStarted { id, .. }
             | BoardEvent::TestRecorded { id, .. }
+            | BoardEvent::TestBroken { id, .. }
+            | BoardEvent::PullWanted { id, .. }
+            | BoardEvent::PullWritten { id, .. }
+            | BoardEvent::PullOpened { id, .. }
+            | BoardEvent::PullRefused { id, .. }
+            | BoardEvent::ReviewRecorded { id, .. }
+            | BoardEvent::AnswerRefused { id, .. }
+            | BoardEvent::SmokeRecorded { id, .. }
+            | BoardEvent::ChecksRecorded { id, .. }
+            | BoardEvent::GateOverridden { id, .. }
+            | BoardEvent::BranchMoved { id, .. }
+            | BoardEvent::CombinationGreen { id, .. }
+            | BoardEvent::CombinationRed { id, .. }
+            | BoardEvent::SpendingObserved { id, .. }
+            | BoardEvent::BudgetExceeded { id, .. }
             | BoardEvent::MergeQueued { id, .. }
             | BoardEvent::MergeStarted { id }
             | BoardEvent::Merged { id, .. }
@@ -47,7 +66,11 @@ impl Subject {
             | BoardEvent::AssignmentArchived { id } => Self::assignment(id, board),
             BoardEvent::IssueClosed { issue } => Self {
                 issue: Some(issue.clone()),
-                assignment: None,
+                ..Self::default()
+            },
+            BoardEvent::BaseMoved { repo, .. } => Self {
+                repo: Some(repo.clone()),
+                ..Self::default()
             },
             BoardEvent::EffectSettled { key, .. } => Self::effect(key, board),
             BoardEvent::RateLimited { .. }
@@ -63,7 +86,16 @@ impl Subject {
         Self {
             issue: board.assignments.get(id).map(|a| a.issue.clone()),
             assignment: Some(id.clone()),
+            ..Self::default()
         }
+    }
+
+    /// The repository, with or without an issue.
+    pub(crate) fn repo(&self) -> Option<&RepoName> {
+        self.issue
+            .as_ref()
+            .map(|it| &it.repo)
+            .or(self.repo.as_ref())
     }
 
     fn effect(key: &EffectKey, board: &Board) -> Self {

@@ -80,7 +80,7 @@ pub enum UsageKey {
     Day(i64),
 }
 
-/// Sums over ended assignments. The cost of a worker that never told its cost counts as nothing.
+/// Sums over ended assignments. Of a lost worker what it had told before it was lost counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// How many have ended; the sum of the four that follow.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use coord_core::assignment::{Assignment, FileScope, FreshnessRule, Goal, Waivers};
+use coord_core::assignment::{Assignment, AssignmentKind, FileScope, FreshnessRule, Goal, Waivers};
 use coord_core::command::WhenBlocked;
 use coord_core::effect::{ForeignClaim, Outcome};
 use coord_core::event::BoardEvent;
@@ -238,15 +238,17 @@ pub(crate) fn assigned(event: &BoardEvent) -> Option<&Assignment> {
 
 /// Where an assignment goes, in a few lines.
 pub(crate) fn headline(assignment: &Assignment) -> String {
-    let model = assignment
-        .model
-        .as_deref()
-        .unwrap_or("the worker's default");
+    let model = match (&assignment.model, assignment.kind) {
+        // The agent runs a command: no model is asked.
+        (None, AssignmentKind::Smoke) => String::new(),
+        (None, _) => "\n→ model: the worker's default".to_owned(),
+        (Some(model), _) => format!("\n→ model: {model}"),
+    };
     format!(
-        "→ {} → {}: {}\n→ model: {model}\n→ branch: {}",
+        "→ {} → {}: {}{model}\n→ branch: {}",
         assignment.machine,
         assignment.issue,
-        plain(&assignment.title),
+        describe::job(assignment),
         assignment.branch
     )
 }

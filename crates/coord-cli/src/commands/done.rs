@@ -9,6 +9,7 @@ use coord_engine::{Engine, now};
 use serde_json::json;
 
 use crate::app::{App, Bench};
+use crate::commands::notify::hear;
 use crate::commands::session;
 use crate::exit;
 use crate::failure::Failure;
@@ -34,14 +35,7 @@ pub(crate) async fn run(app: &App, args: DoneArgs) -> Result<u8, Failure> {
 
 async fn close(app: &App, engine: &Engine, args: &DoneArgs) -> Result<u8, Failure> {
     // What ended while nobody looked is not at work any more.
-    for view in engine.look(None).await? {
-        if let Err(error) = &view.answer {
-            let machine = &view.machine;
-            app.printer.note(format_args!(
-                "the agent of `{machine}` does not answer: {error}"
-            ));
-        }
-    }
+    hear(app, engine).await?;
     let command = engine.close_session(args.force);
     if args.dry_run {
         let decision = engine.decide(&command).await?;

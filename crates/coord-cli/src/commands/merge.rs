@@ -1,12 +1,16 @@
-//! `coord merge`: bring what is tested into the default branch, one after the other.
+//! `coord merge`: bring what its gates let pass into the default branch, one after the other.
+
+mod plan;
 
 use std::ops::ControlFlow;
 
 use clap::{Args, ValueEnum};
 use coord_core::assignment::{MergeMethod, MergeState};
+use coord_core::command::SetAside;
 use coord_core::ids::{AssignmentId, RepoName};
+use coord_core::policy::Gate;
 use coord_core::{Board, Command};
-use serde_json::json;
+use coord_engine::Engine;
 
 use crate::app::{App, Bench};
 use crate::commands::log::on_board;
@@ -14,10 +18,11 @@ use crate::commands::wait;
 use crate::exit;
 use crate::failure::Failure;
 use crate::narrator::Narrator;
+use plan::Plan;
 
 #[derive(Debug, Args)]
 pub(crate) struct MergeArgs {
-    /// The assignments; without any: everything that is tested
+    /// The assignments; without any: everything that is finished
     ids: Vec<String>,
     /// Merge these first, in this order
     #[arg(
@@ -33,7 +38,18 @@ pub(crate) struct MergeArgs {
     /// How; the default is the configuration's `pipeline.merge_method`
     #[arg(long, value_enum)]
     method: Option<Method>,
-    /// Only say what would be merged
+    /// Merge although this gate does not hold; it stays in the history, with the reason
+    #[arg(
+        long = "override",
+        value_name = "GATE",
+        value_enum,
+        requires = "reason"
+    )]
+    overrides: Vec<GateName>,
+    /// Why the gates are set aside
+    #[arg(long, value_name = "TEXT", requires = "overrides")]
+    reason: Option<String>,
+    /// Only show the plan: what is merged in which order, what each waits for, what will conflict
     #[arg(long)]
     dry_run: bool,
 }
@@ -59,9 +75,30 @@ impl From<Method> for MergeMethod {
     }
 }
 
+/// What must hold before a merge.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum GateName {
+    /// A good test verdict
+    Test,
+    /// A review that does not object
+    Review,
+    /// The forge's checks
+    Ci,
+}
+
+impl From<GateName> for Gate {
+    fn from(name: GateName) -> Self {
+        match name {
+            GateName::Test => Self::Test,
+            GateName::Review => Self::Review,
+            GateName::Ci => Self::Ci,
+        }
+    }
+}
+
 pub(crate) async fn run(app: &App, args: MergeArgs) -> Result<u8, Failure> {
+    let set_aside = args.set_aside()?;
     let Bench { config, engine } = app.bench().await?;
-    let ordered = !args.order.is_empty();
     let mut ids = Vec::new();
     for text in args.ids.iter().chain(&args.order) {
         let id = engine.resolve(text).await?;
@@ -71,19 +108,20 @@ pub(crate) async fn run(app: &App, args: MergeArgs) -> Result<u8, Failure> {
     if let Some(repo) = &args.repo {
         engine.repo(repo)?;
     }
-    let method = args
-        .method
-        .map_or(config.pipeline.merge_method, MergeMethod::from);
+    let method = args.method.map(MergeMethod::from);
     let command = Command::Merge {
         ids,
-        repo: args.repo,
-        method,
-        ordered,
+        repo: args.repo.clone(),
+        method: method.unwrap_or(config.pipeline.merge_method),
+        ordered: !args.order.is_empty(),
+        set_aside,
     };
     if args.dry_run {
-        let decision = engine.decide(&command).await?;
+        let planned = app
+            .interruptible(dry(app, &engine, &command, args.repo))
+            .await;
         engine.close().await;
-        return dry(app, decision);
+        return planned;
     }
     let committed = engine.command(command).await?;
     if let Some(refusal) = committed.refusal {
@@ -95,23 +133,37 @@ pub(crate) async fn run(app: &App, args: MergeArgs) -> Result<u8, Failure> {
     done
 }
 
-fn dry(app: &App, decision: coord_core::Decision) -> Result<u8, Failure> {
+impl MergeArgs {
+    fn set_aside(&self) -> Result<Option<SetAside>, Failure> {
+        let Some(reason) = &self.reason else {
+            return Ok(None);
+        };
+        if reason.trim().is_empty() {
+            return Err(Failure::usage("the reason is empty")
+                .with_hint("whoever reads the history wants to know why the gate did not count"));
+        }
+        let mut gates: Vec<Gate> = self.overrides.iter().map(|it| Gate::from(*it)).collect();
+        gates.sort_unstable();
+        gates.dedup();
+        Ok(Some(SetAside {
+            gates,
+            reason: reason.clone(),
+        }))
+    }
+}
+
+async fn dry(
+    app: &App,
+    engine: &Engine,
+    command: &Command,
+    repo: Option<RepoName>,
+) -> Result<u8, Failure> {
+    let decision = engine.decide(command).await?;
     if let Some(refusal) = decision.refusal {
         return Err(refusal.into());
     }
-    if app.printer.is_json() {
-        app.printer
-            .json(&json!({"dry_run": true, "events": decision.events}));
-    } else {
-        for event in decision
-            .events
-            .iter()
-            .filter(|event| !crate::describe::is_detail(event))
-        {
-            app.printer.line(crate::describe::event(event));
-        }
-        app.printer.line("dry run: nothing was merged");
-    }
+    let plan = Plan::gather(engine, decision.events, repo.as_ref()).await?;
+    plan.show(app.printer);
     Ok(exit::OK)
 }
 
@@ -124,11 +176,7 @@ fn queued(board: &Board) -> Vec<AssignmentId> {
         .collect()
 }
 
-async fn work_off(
-    app: &App,
-    engine: &coord_engine::Engine,
-    ids: &[AssignmentId],
-) -> Result<u8, Failure> {
+async fn work_off(app: &App, engine: &Engine, ids: &[AssignmentId]) -> Result<u8, Failure> {
     if ids.is_empty() {
         app.printer.note("nothing is waiting to be merged");
     }

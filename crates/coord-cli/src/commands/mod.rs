@@ -5,14 +5,20 @@ pub(crate) mod assign;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod done;
+pub(crate) mod drive;
+pub(crate) mod fix;
 pub(crate) mod history;
 pub(crate) mod issue;
 pub(crate) mod log;
 pub(crate) mod merge;
+pub(crate) mod notify;
+pub(crate) mod pr;
 pub(crate) mod resume;
 pub(crate) mod resume_stuck;
 pub(crate) mod retry;
+pub(crate) mod review;
 pub(crate) mod session;
+pub(crate) mod smoke;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod sync;
@@ -51,7 +57,13 @@ pub(crate) fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Wait(args) => block_on(wait::run(&app, args)),
         Command::Stop(args) => block_on(stop::run(&app, args)),
         Command::Test(args) => block_on(test::run(&app, args)),
+        Command::Smoke(args) => block_on(smoke::run(&app, args)),
+        Command::Pr(args) => block_on(pr::run(&app, args)),
+        Command::Review(args) => block_on(review::run(&app, args)),
+        Command::Fix(args) => block_on(fix::run(&app, args)),
         Command::Merge(args) => block_on(merge::run(&app, args)),
+        Command::Notify(args) => block_on(notify::run(&app, args)),
+        Command::Drive(args) => block_on(drive::run(&app, args)),
         Command::Resume(args) => block_on(resume::run(&app, args)),
         Command::ResumeStuck(args) => block_on(resume_stuck::run(&app, args)),
         Command::Retry(args) => block_on(retry::run(&app, args)),

@@ -8,6 +8,7 @@ use coord_engine::settled;
 use serde_json::json;
 
 use crate::app::{App, Bench};
+use crate::commands::notify::{carry_out, hear};
 use crate::commands::wait;
 use crate::describe::count;
 use crate::exit;
@@ -24,15 +25,7 @@ pub(crate) struct ResumeArgs {
 pub(crate) async fn run(app: &App, args: ResumeArgs) -> Result<u8, Failure> {
     let Bench { engine, .. } = app.bench().await?;
     let before = engine.store().board().await?;
-    let views = engine.look(None).await?;
-    for view in &views {
-        if let Err(error) = &view.answer {
-            let machine = &view.machine;
-            app.printer.note(format_args!(
-                "the agent of `{machine}` does not answer: {error}"
-            ));
-        }
-    }
+    hear(app, &engine).await?;
     let ids: Vec<AssignmentId> = before
         .assignments
         .keys()
@@ -53,14 +46,7 @@ async fn once(
     engine: &coord_engine::Engine,
     ids: &[AssignmentId],
 ) -> Result<u8, Failure> {
-    let due: Vec<_> = engine
-        .store()
-        .outbox()
-        .await?
-        .into_iter()
-        .map(|row| row.key)
-        .collect();
-    engine.carry_out_now(&due).await?;
+    carry_out(engine).await?;
     let board = engine.store().board().await?;
     let open = ids.iter().filter(|id| !settled(&board, id)).count();
     if app.printer.is_json() {

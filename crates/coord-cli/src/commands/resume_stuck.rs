@@ -1,8 +1,5 @@
 //! `coord resume-stuck`: answer a worker: while it runs, in its session, or through a new one.
 
-use std::io::Read as _;
-use std::path::PathBuf;
-
 use clap::Args;
 use coord_core::assignment::Assignment;
 use coord_core::effect::Outcome;
@@ -17,34 +14,25 @@ use crate::commands::assign::{self, assigned};
 use crate::commands::log::{known, on_board};
 use crate::commands::retry::{HowArgs, beginning, dry, successor};
 use crate::exit;
-use crate::failure::{Failure, io};
+use crate::failure::Failure;
+use crate::given::GuidanceArgs;
 use crate::printer::{Printer, plain};
 
 #[derive(Debug, Args)]
 pub(crate) struct ResumeStuckArgs {
     /// The assignment, or the beginning of its id
     id: String,
-    /// What to tell the worker
-    #[arg(
-        long,
-        value_name = "TEXT",
-        required_unless_present = "guidance_file",
-        conflicts_with = "guidance_file",
-        allow_hyphen_values = true
-    )]
-    guidance: Option<String>,
-    /// A file with what to tell the worker; `-` reads it from stdin
-    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
-    guidance_file: Option<PathBuf>,
+    #[command(flatten)]
+    guidance: GuidanceArgs,
     #[command(flatten)]
     how: HowArgs,
 }
 
 pub(crate) async fn run(app: &App, args: ResumeStuckArgs) -> Result<u8, Failure> {
-    let guidance = args.guidance()?;
-    if guidance.trim().is_empty() {
-        return Err(Failure::usage("the guidance is empty"));
-    }
+    let guidance = args.guidance.read()?.ok_or_else(|| {
+        Failure::usage("there is no guidance")
+            .with_hint("give it with --guidance TEXT, or with --guidance-file FILE")
+    })?;
     let Bench { engine, .. } = app.bench().await?;
     let id = engine.resolve(&args.id).await?;
     on_board(&engine, &id).await?;
@@ -74,22 +62,6 @@ pub(crate) async fn run(app: &App, args: ResumeStuckArgs) -> Result<u8, Failure>
         return Ok(exit::OK);
     }
     goes_on(app.printer, &before, &committed, &carried)
-}
-
-impl ResumeStuckArgs {
-    fn guidance(&self) -> Result<String, Failure> {
-        match (&self.guidance, &self.guidance_file) {
-            (Some(text), _) => Ok(text.clone()),
-            (None, Some(file)) if file.as_os_str() == "-" => {
-                let mut text = String::new();
-                let read = std::io::stdin().read_to_string(&mut text);
-                read.map_err(io("stdin"))?;
-                Ok(text)
-            }
-            (None, Some(file)) => std::fs::read_to_string(file).map_err(io(file)),
-            (None, None) => Ok(String::new()),
-        }
-    }
 }
 
 /// What became of the message to a worker that was running.

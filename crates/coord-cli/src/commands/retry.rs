@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::app::{App, Bench};
 use crate::commands::assign::{self, assigned, headline};
 use crate::commands::log::{known, on_board};
+use crate::describe;
 use crate::exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -157,6 +158,9 @@ pub(crate) fn dry(printer: Printer, decision: Decision) -> Result<u8, Failure> {
         return Ok(exit::OK);
     }
     for event in &decision.events {
+        if let BoardEvent::PullWanted { .. } = event {
+            printer.line(format_args!("→ {}", describe::event(event)));
+        }
         if let BoardEvent::WorkerGuided { id, .. } = event {
             printer.line(format_args!("→ the worker of {id} would be told"));
         }

@@ -3,9 +3,11 @@
 
 mod freshness;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use clap::Args;
 use coord_core::assignment::{Assignment, AssignmentState};
-use coord_core::ids::{MachineName, RepoName, Timestamp};
+use coord_core::ids::{AssignmentId, MachineName, RepoName, Timestamp};
 use coord_core::issue::IssueState;
 use coord_core::{Board, Policy, gates};
 use coord_engine::{AgentView, Engine, RepoFreshness, now};
@@ -101,6 +103,7 @@ impl<'e> Status<'e> {
         let mut assignments: Vec<Assignment> =
             board.assignments.values().filter(wanted).cloned().collect();
         assignments.sort_by_key(|a| a.requested_at);
+        let assignments = with_their_readers(assignments);
         let filter = FinishedFilter {
             limit: Some(args.finished),
             ..FinishedFilter::default()
@@ -203,10 +206,12 @@ impl<'e> Status<'e> {
             .views
             .iter()
             .find_map(|view| view.active(&assignment.id));
-        let gates = gates(self.policy, assignment);
         let mut value = json!(assignment);
         if let Some(object) = value.as_object_mut() {
-            object.insert("gates".to_owned(), json!(gates));
+            if assignment.kind.writes() {
+                let gates = gates(&self.board, self.policy, assignment);
+                object.insert("gates".to_owned(), json!(gates));
+            }
             if let Some(row) = live {
                 let live = json!({"turns": row.turns, "cost_usd": row.cost_so_far,
                     "last_tool": row.last_tool, "model": row.model_used, "progress": row.progress});
@@ -236,7 +241,8 @@ impl<'e> Status<'e> {
         if !self.queue().is_empty() {
             printer.line("\nmerge queue");
             for entry in self.queue() {
-                let why = gates::first_closed(self.policy, entry).map(|gate| gate.why);
+                let closed = gates::first_closed(&self.board, self.policy, entry);
+                let why = closed.map(|gate| gate.why);
                 let why = why
                     .map(|why| format!(" ({})", plain(&why)))
                     .unwrap_or_default();
@@ -324,7 +330,7 @@ impl<'e> Status<'e> {
         vec![
             assignment.id.to_string(),
             assignment.issue.to_string(),
-            plain(&assignment.title),
+            describe::job(assignment),
             assignment.machine.to_string(),
             describe::state(assignment),
             span(from, to),
@@ -362,6 +368,32 @@ impl<'e> Status<'e> {
         }
         text
     }
+}
+
+/// Whoever looks at a branch stands below whoever wrote it.
+fn with_their_readers(assignments: Vec<Assignment>) -> Vec<Assignment> {
+    let writers: BTreeSet<AssignmentId> = assignments
+        .iter()
+        .filter(|it| it.about.is_none())
+        .map(|it| it.id.clone())
+        .collect();
+    let place = |it: &Assignment| it.about.as_ref().map(|about| about.id.clone());
+    let (readers, others): (Vec<_>, Vec<_>) = assignments
+        .into_iter()
+        .partition(|it| place(it).is_some_and(|id| writers.contains(&id)));
+    let mut of: BTreeMap<AssignmentId, Vec<Assignment>> = BTreeMap::new();
+    for reader in readers {
+        if let Some(id) = place(&reader) {
+            of.entry(id).or_default().push(reader);
+        }
+    }
+    let mut ordered = Vec::new();
+    for other in others {
+        let readers = of.remove(&other.id).unwrap_or_default();
+        ordered.push(other);
+        ordered.extend(readers);
+    }
+    ordered
 }
 
 fn goes_on_with(assignment: &Assignment) -> String {

@@ -1,16 +1,12 @@
 //! `coord up`: the agent of this machine and the coordinator's loop, in one process.
 
-use std::convert::Infallible;
-use std::ops::ControlFlow;
-
 use clap::Args;
 use coord_agent::program::AgentOptions;
 use coord_agent::{Agent, AgentConfig, Running};
 
 use crate::app::{App, Bench};
-use crate::exit;
+use crate::commands::drive::for_ever;
 use crate::failure::Failure;
-use crate::narrator::Narrator;
 
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
@@ -27,25 +23,10 @@ pub(crate) async fn run(app: &App, args: UpArgs) -> Result<u8, Failure> {
         "the agent of {machine} listens on {}; Ctrl-C ends it, workers go on",
         hosted.address()
     ));
-    let narrator = Narrator::new(app.printer);
-    let forever = |_: &coord_core::Board| ControlFlow::<Infallible>::Continue(());
-    let done = app
-        .interruptible(async {
-            let never = engine
-                .drive(forever, |progress| narrator.show(&progress))
-                .await?;
-            match never {}
-        })
-        .await;
+    let done = for_ever(app, &engine).await;
     engine.close().await;
     hosted.shutdown().await;
-    done.map(|code| {
-        if code == exit::INTERRUPTED {
-            exit::OK
-        } else {
-            code
-        }
-    })
+    done
 }
 
 /// An agent in this process.

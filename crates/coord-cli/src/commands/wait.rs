@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use clap::Args;
-use coord_core::assignment::{Assignment, AssignmentState, MergeState, TestResult};
+use coord_core::assignment::{Assignment, AssignmentState, MergeState};
 use coord_core::ids::AssignmentId;
 use coord_core::why;
 use coord_engine::{Engine, now, settled};
@@ -103,18 +103,19 @@ async fn last_attempt(engine: &Engine, id: &AssignmentId) -> Result<Option<Assig
 
 /// Whether nothing went wrong as far as it went.
 pub(crate) fn went_well(assignment: &Assignment) -> bool {
-    let red = assignment
-        .verdict
-        .as_ref()
-        .is_some_and(|v| v.result == TestResult::Failed);
     let unmerged = assignment.merge.as_ref().is_some_and(|entry| {
         matches!(
             entry.state,
-            MergeState::Conflict { .. } | MergeState::Refused { .. }
+            MergeState::Conflict { .. } | MergeState::Red { .. } | MergeState::Refused { .. }
         )
     });
-    let asks = assignment.question().is_some();
-    assignment.state == AssignmentState::Done && !red && !unmerged && !asks
+    let is_in_base = assignment.merged_as().is_some();
+    let is_stopped = assignment.is_rejected() || assignment.delivery.pull_refused.is_some();
+    assignment.state == AssignmentState::Done
+        && !unmerged
+        && (is_in_base || !is_stopped)
+        && assignment.question().is_none()
+        && assignment.answer_refused.is_none()
 }
 
 fn sentence(assignment: &Assignment) -> String {

@@ -1,15 +1,18 @@
-//! `coord why`: what an issue waits for, in one sentence, and what was refused lately.
+//! `coord why`: what an issue waits for, in one sentence, and the commits and events behind it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::fmt;
 
 use clap::Args;
-use coord_core::event::BoardEvent;
-use coord_core::ids::{EffectKey, IssueRef, RepoName};
+use coord_core::assignment::Assignment;
+use coord_core::event::{BoardEvent, Recorded};
+use coord_core::ids::{CommitId, EffectKey, IssueRef, RepoName};
 use coord_core::stage::Stage;
 use coord_core::why;
 use coord_engine::{Engine, now};
 use coord_store::{FinishedFilter, HistoryFilter};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::app::{App, Bench};
@@ -33,10 +36,10 @@ pub(crate) async fn run(app: &App, args: WhyArgs) -> Result<u8, Failure> {
     let filter = HistoryFilter {
         repo: Some(issue.repo.clone()),
         issue: Some(issue.number),
-        limit: Some(10),
+        limit: Some(LOOKED_AT),
         ..HistoryFilter::default()
     };
-    let events = engine.store().history(filter).await?;
+    let events = relevant(engine.store().history(filter).await?);
     let filter = FinishedFilter {
         repo: Some(issue.repo.clone()),
         issue: Some(issue.number),
@@ -54,10 +57,13 @@ pub(crate) async fn run(app: &App, args: WhyArgs) -> Result<u8, Failure> {
     let postponed = Postponed::read(engine.store()).await?;
     let postponed = postponed.only(|key| open.contains(key));
     engine.close().await;
+    let said = why.assignment.as_ref();
+    let said = said.and_then(|id| board.assignments.get(id));
+    let commits = said.or(finished.first()).map(commits).unwrap_or_default();
     if app.printer.is_json() {
         app.printer
             .json(&json!({"issue": issue, "why": why, "finished": finished,
-            "postponed": postponed.json(), "events": events}));
+            "postponed": postponed.json(), "commits": commits, "events": events}));
         return Ok(exit::OK);
     }
     match finished.first().filter(|_| why.stage == Stage::New) {
@@ -70,15 +76,77 @@ pub(crate) async fn run(app: &App, args: WhyArgs) -> Result<u8, Failure> {
     }
     postponed.print(app.printer, "");
     app.printer.hint(describe::next_step(&why));
-    for recorded in events
-        .iter()
-        .filter(|r| matches!(r.event, BoardEvent::Refused { .. }))
-    {
-        let at = crate::time::date_time(recorded.at);
-        app.printer
-            .line(format_args!("{at}  {}", describe::event(&recorded.event)));
+    for commit in &commits {
+        app.printer.line(format_args!("  {commit}"));
+    }
+    for recorded in &events {
+        let (seq, at) = (recorded.seq, crate::time::date_time(recorded.at));
+        let event = describe::event(&recorded.event);
+        app.printer.line(format_args!("  #{seq}  {at}  {event}"));
     }
     Ok(exit::OK)
+}
+
+/// How many events of the issue are looked at, and how many of them are shown.
+const LOOKED_AT: u32 = 200;
+const SHOWN: usize = 6;
+
+/// The last of those that say something about where the issue stands.
+fn relevant(mut events: Vec<Recorded>) -> Vec<Recorded> {
+    let is_talk = |event: &BoardEvent| {
+        matches!(
+            event,
+            BoardEvent::FilesObserved { .. } | BoardEvent::StepEnded { .. }
+        )
+    };
+    events.retain(|it| !describe::is_detail(&it.event) && !is_talk(&it.event));
+    events.drain(..events.len().saturating_sub(SHOWN));
+    events
+}
+
+/// A commit that the sentence is about.
+#[derive(Debug, Serialize)]
+struct Commit {
+    /// `head`, `base`, `onto` or `merged`.
+    role: &'static str,
+    commit: CommitId,
+    /// The branch that points at it, where it is the assignment's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    branch: Option<String>,
+}
+
+impl fmt::Display for Commit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.role, self.commit.short())?;
+        match &self.branch {
+            Some(branch) => write!(f, " of {}", plain(branch)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn commits(it: &Assignment) -> Vec<Commit> {
+    let plain = |role, commit: &CommitId| Commit {
+        role,
+        commit: commit.clone(),
+        branch: None,
+    };
+    let head = it.deliverable().map(|work| Commit {
+        branch: Some(work.branch.to_owned()),
+        ..plain("head", work.head)
+    });
+    let base = it.end.as_ref().and_then(|end| end.base.as_ref());
+    let green = it.delivery.combination.as_ref();
+    let onto = green.filter(|green| Some(&green.head) == it.deliverable().map(|work| work.head));
+    [
+        head,
+        base.map(|commit| plain("base", commit)),
+        onto.map(|green| plain("onto", &green.onto)),
+        it.merged_as().map(|commit| plain("merged", commit)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 async fn subject(engine: &Engine, text: &str) -> Result<IssueRef, Failure> {

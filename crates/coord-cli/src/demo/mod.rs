@@ -3,6 +3,7 @@
 //! Everything is real but the workers' minds: real repositories, worktrees, processes, tests and
 //! merges. Nothing outside the folder of the demo is read or written.
 
+mod full;
 mod project;
 mod scenario;
 mod table;
@@ -28,6 +29,7 @@ use crate::failure::{Failure, io};
 use crate::narrator::Narrator;
 use crate::printer::{Printer, STRONG, paint};
 use project::Project;
+use scenario::Scenario;
 
 /// The hidden first argument that makes this binary the simulated worker.
 pub(crate) const SIMULATED_WORKER: &str = "__simulated-worker";
@@ -37,6 +39,9 @@ pub(crate) struct DemoArgs {
     /// Work in this folder and keep everything
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// Everything between a worker's end and the merge: pull requests, reviews, what comes back
+    #[arg(long, conflicts_with_all = ["claude", "prepare"])]
+    full: bool,
     /// Slow enough for watching
     #[arg(long)]
     slow: bool,
@@ -48,27 +53,66 @@ pub(crate) struct DemoArgs {
     prepare: bool,
 }
 
+/// Which demo it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Play {
+    /// Work, tests, merges; simulated workers.
+    Plain,
+    /// The same with the real worker.
+    Claude,
+    /// The whole pipeline; simulated workers.
+    Full,
+}
+
+impl Play {
+    const fn of(args: &DemoArgs) -> Self {
+        match (args.full, args.claude) {
+            (true, _) => Self::Full,
+            (false, true) => Self::Claude,
+            (false, false) => Self::Plain,
+        }
+    }
+
+    const fn scenario(self) -> &'static Scenario {
+        match self {
+            Self::Plain | Self::Claude => &scenario::PLAIN,
+            Self::Full => &full::scenario::FULL,
+        }
+    }
+
+    const fn is_simulated(self) -> bool {
+        match self {
+            Self::Plain | Self::Full => true,
+            Self::Claude => false,
+        }
+    }
+}
+
 pub(crate) async fn run(app: &App, args: DemoArgs) -> Result<u8, Failure> {
     let place = Place::open(args.dir.as_deref())?;
     let printer = app.printer;
-    let project = Project::open(place.path(), args.claude, delay(&args)).await?;
+    let play = Play::of(&args);
+    let project = Project::open(place.path(), play, delay(&args)).await?;
     let engine = app::engine(
         &project.config,
         project.home.clone(),
         project.home.clone(),
         project.store.clone(),
     )?;
-    project::open_issues(engine.forge(&project::repo())?, !args.claude).await?;
+    project::open_issues(engine.forge(&project::repo())?, play).await?;
     if args.prepare {
         engine.close().await;
         project.explain(printer);
         return Ok(exit::OK);
     }
-    introduce(printer, &project, args.claude);
-    let agent = AgentConfig::from_config(&project.config, Some("here"), project.home.clone())?;
-    let hosted = host_agent(agent).await?;
+    introduce(printer, &project, play);
+    let mut hosted = Vec::new();
+    for (machine, home) in project.agents(play) {
+        let agent = AgentConfig::from_config(&project.config, Some(machine), home)?;
+        hosted.push(host_agent(agent).await?);
+    }
     let done = tokio::select! {
-        done = play(printer, &engine) => done,
+        done = perform(printer, &engine, &project, play) => done,
         asked = app::interrupted() => match asked {
             Ok(()) => interrupt(printer, &engine).await,
             Err(failure) => Err(failure),
@@ -79,6 +123,18 @@ pub(crate) async fn run(app: &App, args: DemoArgs) -> Result<u8, Failure> {
         printer.note(format_args!("everything is kept in {}", dir.display()));
     }
     done
+}
+
+async fn perform(
+    printer: Printer,
+    engine: &Engine,
+    project: &Project,
+    play: Play,
+) -> Result<u8, Failure> {
+    match play {
+        Play::Plain | Play::Claude => self::play(printer, engine).await,
+        Play::Full => full::play(printer, engine, project).await,
+    }
 }
 
 /// Where a demo works.
@@ -112,11 +168,12 @@ const fn delay(args: &DemoArgs) -> Duration {
     Duration::from_millis(if args.slow { 1500 } else { 60 })
 }
 
-fn introduce(printer: Printer, project: &Project, claude: bool) {
-    let what = if claude {
-        "Claude Code does the work"
-    } else {
-        "the workers are simulated: no model is asked, everything else is real"
+fn introduce(printer: Printer, project: &Project, play: Play) {
+    let what = match play {
+        Play::Claude => "Claude Code does the work",
+        Play::Plain | Play::Full => {
+            "the workers are simulated: no model is asked, everything else is real"
+        }
     };
     printer.note(paint(
         STRONG,
@@ -130,19 +187,10 @@ fn introduce(printer: Printer, project: &Project, claude: bool) {
 /// Puts a worker on every open issue that has none yet, and drives until nothing is left to do.
 async fn play(printer: Printer, engine: &Engine) -> Result<u8, Failure> {
     let started = now();
-    let board = engine.store().board().await?;
-    let forge = engine.forge(&project::repo())?;
-    let open = forge.open_issues().await.map_err(project::forge_failed)?;
-    for issue in open {
-        let has_one = board
-            .assignments
-            .values()
-            .any(|a| a.issue.number == issue.number && a.claims_issue());
-        if !has_one {
-            let committed = engine.assign(request(issue.number)).await?;
-            if let Some(refusal) = committed.refusal {
-                return Err(refusal.into());
-            }
+    for number in unclaimed(engine).await? {
+        let committed = engine.assign(request(number)).await?;
+        if let Some(refusal) = committed.refusal {
+            return Err(refusal.into());
         }
     }
     let all = |board: &Board| {
@@ -159,10 +207,23 @@ async fn play(printer: Printer, engine: &Engine) -> Result<u8, Failure> {
     table::show(printer, engine, started).await
 }
 
+/// The open issues that nobody is to work on yet: of a demo that was cut short, those that are left.
+async fn unclaimed(engine: &Engine) -> Result<Vec<u64>, Failure> {
+    let board = engine.store().board().await?;
+    let forge = engine.forge(&project::repo())?;
+    let open = forge.open_issues().await.map_err(project::forge_failed)?;
+    let is_claimed = |number: u64| {
+        let mut claims = board.assignments.values();
+        claims.any(|a| a.issue.number == number && a.claims_issue())
+    };
+    let numbers = open.into_iter().map(|issue| issue.number);
+    Ok(numbers.filter(|number| !is_claimed(*number)).collect())
+}
+
 fn request(number: u64) -> AssignInput {
     let declared = usize::try_from(number - 1)
         .ok()
-        .and_then(|index| scenario::ISSUES.get(index));
+        .and_then(|index| scenario::PLAIN.issues.get(index));
     let files = declared.map(|issue| issue.files).unwrap_or_default();
     AssignInput {
         machine: None,
@@ -208,7 +269,9 @@ async fn interrupt(printer: Printer, engine: &Engine) -> Result<u8, Failure> {
     }
 }
 
-async fn end(engine: Engine, hosted: HostedAgent) {
+async fn end(engine: Engine, hosted: Vec<HostedAgent>) {
     engine.close().await;
-    hosted.shutdown().await;
+    for agent in hosted {
+        agent.shutdown().await;
+    }
 }

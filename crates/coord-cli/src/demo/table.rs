@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use coord_core::BoardEvent;
-use coord_core::assignment::{Assignment, MergeState, TestResult};
+use coord_core::assignment::{Assignment, MergeState};
 use coord_core::ids::Timestamp;
+use coord_core::verdict::TestResult;
 use coord_engine::{Engine, now};
 use coord_store::{FinishedFilter, HistoryFilter};
 use serde_json::{Value, json};
@@ -37,7 +38,7 @@ pub(crate) async fn show(
         let total = span(started, now());
         let line = format!(
             "\n{merged} of {} issues merged in {total}",
-            scenario::ISSUES.len()
+            scenario::PLAIN.issues.len()
         );
         printer.line(paint(STRONG, line));
         for row in rows.iter().filter(|row| !row.waited_for.is_empty()) {
@@ -48,7 +49,7 @@ pub(crate) async fn show(
             ));
         }
     }
-    Ok(if merged == scenario::ISSUES.len() {
+    Ok(if merged == scenario::PLAIN.issues.len() {
         exit::OK
     } else {
         exit::FAILED
@@ -102,6 +103,7 @@ impl Row {
             MergeState::Queued
             | MergeState::Merging
             | MergeState::Conflict { .. }
+            | MergeState::Red { .. }
             | MergeState::Refused { .. } => None,
         }
     }

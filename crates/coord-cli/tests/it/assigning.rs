@@ -288,6 +288,7 @@ fn an_agent_that_is_away_gets_it_later() {
     insta::assert_snapshot!(bench.says(&["why", "1"]), @r"
     shop#1: the agent on laptop cannot be reached; whether it has the assignment is unknown
     dispatch:[id] will be tried again from [time] on: cannot reach the agent at http://127.0.0.1:[port]: Connection refused (os error 111)
+      #1  [date] [time]  [id] shop#1 requested on laptop: Write a.txt
     ");
     insta::assert_snapshot!(bench.says(&["resume", "--no-wait"]), @"1 unfinished assignment; `coord up` or `coord resume` goes on with them");
 

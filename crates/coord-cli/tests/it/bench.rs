@@ -202,6 +202,12 @@ impl Bench {
         self.redact(&self.run(args).ok().out)
     }
 
+    /// The sentence of `coord why`, without what is behind it.
+    pub(crate) fn why(&self, subject: &str) -> String {
+        let said = self.says(&["why", subject]);
+        said.lines().next().unwrap_or_default().to_owned()
+    }
+
     /// Runs `coord`, which ends with `code`, and returns its complaint.
     pub(crate) fn complains(&self, code: i32, args: &[&str]) -> String {
         let ran = self.run(args).code(code);
@@ -222,8 +228,21 @@ impl Bench {
 
     /// Opens an issue with a script for the simulated worker; returns its number.
     pub(crate) fn issue(&self, title: &str, steps: &[Value]) -> u64 {
-        let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
-        let body = format!("```simulate\n{}\n```", steps.join("\n"));
+        self.issue_for(title, &[("", steps)])
+    }
+
+    /// The same with a script for each task: `fix`, `review`, `pr`; the nameless one is the work.
+    pub(crate) fn issue_for(&self, title: &str, scripts: &[(&str, &[Value])]) -> u64 {
+        let block = |(task, steps): &(&str, &[Value])| {
+            let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
+            format!(
+                "{}\n{}\n```",
+                format!("```simulate {task}").trim_end(),
+                steps.join("\n")
+            )
+        };
+        let blocks: Vec<String> = scripts.iter().map(block).collect();
+        let body = blocks.join("\n\n");
         let issue = self.json(&["issue", "new", "--repo", "shop", title, "--body", &body]);
         issue["number"].as_u64().unwrap()
     }
@@ -243,6 +262,16 @@ impl Bench {
     /// An assignment whose worker has written and committed `path`.
     pub(crate) fn worked(&self, path: &str) -> String {
         let id = self.assign(&self.small_issue(path));
+        self.run(&["wait", &id]).ok();
+        id
+    }
+
+    /// An assignment whose worker has written and committed `a.txt`, and whose reviewers answer this.
+    pub(crate) fn to_review(&self, answer: &Value) -> String {
+        let work = [write("a.txt"), commit()];
+        let review = [json!({"answer": answer})];
+        let issue = self.issue_for("Write a.txt", &[("", &work), ("review", &review)]);
+        let id = self.assign(&issue.to_string());
         self.run(&["wait", &id]).ok();
         id
     }

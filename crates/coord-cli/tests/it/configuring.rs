@@ -48,6 +48,8 @@ fn the_resolved_values_of_a_small_configuration() {
       enabled: false
       auto_dispatch: true
       require_approval: false
+      model: null
+      reviewer_prompt: null
       checklist: []
       repo_overrides: {}
     smoke_tests:
@@ -100,6 +102,8 @@ fn the_resolved_values_of_a_small_configuration() {
       goal: worked
       merge_method: squash
       test_timeout_seconds: 1800
+      max_iterations: 3
+      pull_requests: template
     budgets:
       assignment_usd: null
       issue_usd: null

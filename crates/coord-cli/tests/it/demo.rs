@@ -3,7 +3,7 @@
 use coord_test_support::git_fixture::git;
 use coord_test_support::processes;
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bench::{Bench, Special};
 use crate::program::PATIENCE;
@@ -145,6 +145,59 @@ fn shape(value: &mut Value) -> String {
         ""
     });
     serde_json::to_string_pretty(value).unwrap()
+}
+
+#[test]
+fn the_whole_pipeline_with_everything_that_comes_back() {
+    let bench = Bench::new(Special::default());
+    let ran = bench.run(&["demo", "--full"]).ok();
+    assert!(ran.out.contains("5 issues merged in "), "{}", ran.out);
+    let word = "was green alone and red together with #2: the queue found it";
+    assert!(ran.out.contains(word), "{}", ran.out);
+    processes::wait_only(bench.sandbox.path(), &[], PATIENCE).unwrap();
+    let left = std::fs::read_dir(bench.path("tmp")).unwrap();
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn the_whole_pipeline_as_data_in_a_folder_that_is_kept() {
+    let bench = Bench::new(Special::default());
+    let args = ["demo", "--full", "--dir", "kept", "--json"];
+    let all = bench.run(&args).ok().json();
+    assert_eq!(all["merged"], 5, "{all:#}");
+    assert_eq!(all["missing"], json!([]), "{all:#}");
+    assert_eq!(all["turns"]["sent_back"], json!([1]), "{all:#}");
+    assert_eq!(
+        all["turns"]["red_together"],
+        json!([{"issue": 5, "with": 2}]),
+        "{all:#}"
+    );
+    let rebased = all["turns"]["rebased"][0].as_u64();
+    assert!(rebased.is_some_and(|n| n == 3 || n == 4), "{all:#}");
+    let lines = all["timeline"].as_array().unwrap();
+    let first_of = |task: &str| lines.iter().position(|line| line["task"] == task);
+    for task in ["work", "pr", "review", "fix", "rebase"] {
+        assert!(first_of(task).is_some(), "nobody did {task}: {all:#}");
+    }
+
+    // What is merged holds together.
+    let checked = bench.path("kept/checked");
+    let remote = bench.path("kept/remote.git");
+    let args = ["clone", "--quiet", remote.to_str().unwrap(), "kept/checked"];
+    git(bench.sandbox.path(), &args).unwrap();
+    let tests = std::process::Command::new("sh")
+        .arg("run-tests.sh")
+        .current_dir(&checked)
+        .output();
+    assert!(tests.unwrap().status.success());
+    let subjects = git(&remote, &["log", "--format=%s", "main"]).unwrap();
+    assert_eq!(subjects.lines().count(), 6, "{subjects}");
+    std::fs::remove_dir_all(checked).unwrap();
+
+    // The other demo does not fit into that folder.
+    let other = bench.run(&["demo", "--dir", "kept"]).code(2);
+    assert!(other.err.contains("another demo"), "{}", other.err);
+    processes::wait_only(bench.sandbox.path(), &[], PATIENCE).unwrap();
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn status_while_a_worker_runs_and_after() {
         status["assignments"][0]["live"]["progress"]["updates"],
         json!(["waiting"])
     );
-    insta::assert_snapshot!(bench.says(&["why", "1"]), @"shop#1: its worker runs on laptop");
+    insta::assert_snapshot!(bench.why("1"), @"shop#1: its worker runs on laptop");
 
     bench.open_gate();
     bench.run(&["wait", &id]).ok();
@@ -70,7 +70,7 @@ fn an_agent_that_is_away_is_unknown_and_since_when() {
     assert!(machine["silent_since"].is_u64(), "{machine}");
     // The board does not take silence for an end.
     assert_eq!(bench.only_assignment()["state"], json!("running"));
-    insta::assert_snapshot!(bench.says(&["why", &id]), @"shop#1: its agent on laptop cannot be reached; its worker may still run");
+    insta::assert_snapshot!(bench.why(&id), @"shop#1: its agent on laptop cannot be reached; its worker may still run");
     insta::assert_snapshot!(bench.complains(1, &["log", &id]), @r"
     error: cannot reach the agent at http://127.0.0.1:[port]: Connection refused (os error 111)
     hint: start it there with `coord agent`, or check host and port
@@ -180,8 +180,8 @@ fn the_history_of_one_merge() {
     let all = bench.json(&["history"]);
     let told = bench.says(&["history"]);
     assert_eq!(told.lines().count(), all.as_array().unwrap().len());
-    insta::assert_snapshot!(bench.says(&["why", "shop#1"]), @"shop#1: merged as [commit]");
-    insta::assert_snapshot!(bench.says(&["why", &id[..5]]), @"shop#1: merged as [commit]");
+    insta::assert_snapshot!(bench.why("shop#1"), @"shop#1: merged as [commit]; pull request #2");
+    insta::assert_snapshot!(bench.why(&id[..5]), @"shop#1: merged as [commit]; pull request #2");
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn the_history_by_assignment_issue_kind_and_time() {
     insta::assert_snapshot!(complains(&["--since", "yesterday"]), @"error: `yesterday` is neither a date such as 2026-11-23T08:00 nor a span such as 2h or 7d");
     insta::assert_snapshot!(complains(&["--kind", "marged"]), @r"
     error: no event is of the kind `marged`
-    hint: there are refused, assignment_waits, assignment_requested, claim_won, claim_lost, assignment_accepted, worker_started, files_observed, overlap_observed, worker_stuck, worker_guided, guidance_unheard, assignment_superseded, rate_limited, stop_requested, assignment_ended, assignment_lost, agent_silent, agent_back, test_started, test_recorded, merge_queued, merge_started, merged, merge_conflicted, merge_refused, issue_closed, effect_queued, effect_settled, assignment_archived, round_completed, session_closed, step_ended
+    hint: there are refused, assignment_waits, assignment_requested, claim_won, claim_lost, assignment_accepted, worker_started, files_observed, overlap_observed, worker_stuck, worker_guided, guidance_unheard, assignment_superseded, rate_limited, stop_requested, assignment_ended, assignment_lost, agent_silent, agent_back, test_started, test_recorded, test_broken, pull_wanted, pull_written, pull_opened, pull_refused, review_recorded, answer_refused, smoke_recorded, checks_recorded, gate_overridden, branch_moved, combination_green, combination_red, base_moved, spending_observed, budget_exceeded, merge_queued, merge_started, merged, merge_conflicted, merge_refused, issue_closed, effect_queued, effect_settled, assignment_archived, round_completed, session_closed, step_ended
     ");
     insta::assert_snapshot!(complains(&["--assignment", "ffff"]), @r"
     error: there is no assignment `ffff`
@@ -223,12 +223,12 @@ fn why_of_what_is_not_there_was_refused_or_is_unclear() {
         ..Special::default()
     });
     bench.small_issue("a.txt");
-    insta::assert_snapshot!(bench.says(&["why", "shop#1"]), @"shop#1: no assignment on the board is for shop#1");
+    insta::assert_snapshot!(bench.why("shop#1"), @"shop#1: no assignment on the board is for shop#1");
     bench.run(&["issue", "close", "--repo", "shop", "1"]).ok();
     bench.run(&["assign", "laptop", "shop", "1"]).code(1);
     insta::assert_snapshot!(bench.says(&["why", "shop#1"]), @r"
     shop#1: no assignment on the board is for shop#1
-    [date] [time]  refused: shop#1 is closed
+      #1  [date] [time]  refused: shop#1 is closed
     ");
     let why = bench.json(&["why", "shop#1"]);
     assert_eq!(why["issue"], json!({"repo": "shop", "number": 1}));
@@ -263,7 +263,7 @@ fn a_stuck_worker_shows_everywhere() {
     let id = bench.assign("1");
     let mut waiting = bench.start(&["wait", &id]);
     waiting.says("stuck");
-    insta::assert_snapshot!(bench.says(&["why", "1"]), @"shop#1: its worker on laptop is stuck: which colour?");
+    insta::assert_snapshot!(bench.why("1"), @"shop#1: its worker on laptop is stuck: which colour?");
     let status = bench.says(&["status"]);
     assert!(status.contains("stuck: which colour?"), "{status}");
     bench.open_gate();

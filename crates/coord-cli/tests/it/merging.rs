@@ -42,12 +42,13 @@ fn a_dry_run_merges_nothing() {
     let id = bench.worked("a.txt");
     bench.run(&["test", &id, "--passed"]).ok();
     insta::assert_snapshot!(bench.says(&["merge", "--dry-run"]), @r"
-    [id] queued for merging
-    [id] merging
+    1. [id] shop#1 Write a.txt
+      test holds: its tests passed
+      ready
     dry run: nothing was merged
     ");
     assert_eq!(bench.only_assignment()["merge"], Value::Null);
-    insta::assert_snapshot!(bench.says(&["merge"]), @"[id] shop#1: merged as [commit]");
+    insta::assert_snapshot!(bench.says(&["merge"]), @"[id] shop#1: merged as [commit]; pull request #2");
     insta::assert_snapshot!(bench.complains(1, &["merge", &id]), @"error: assignment [id] is merged");
     insta::assert_snapshot!(bench.says(&["status"]), @r"
     MACHINE  AGENT  SLOTS  REPOSITORIES
@@ -56,7 +57,7 @@ fn a_dry_run_merges_nothing() {
     no assignments; `coord assign MACHINE REPO ISSUE` makes one
 
     lately finished
-      [id] shop#1 Write a.txt: merged as [commit]
+      [id] shop#1 Write a.txt: merged as [commit]; pull request #2
     ");
     assert_eq!(bench.json(&["issue", "list"]), json!([]));
 }
@@ -101,20 +102,20 @@ fn a_conflict_names_its_files_and_is_tried_again() {
     });
     bench.run(&["merge", &one]).ok();
     let conflict = bench.run(&["merge", &two]).code(1);
-    insta::assert_snapshot!(bench.redact(&conflict.out), @"[id] shop#2: conflicts in same.txt");
-    insta::assert_snapshot!(bench.says(&["why", "2"]), @"shop#2: it conflicts with [commit] in same.txt; it is tried again when the base moves");
+    insta::assert_snapshot!(bench.redact(&conflict.out), @"[id] shop#2: conflicts in same.txt; pull request #4");
+    insta::assert_snapshot!(bench.why("2"), @"shop#2: it conflicts with [commit] in same.txt; it is tried again when the base moves");
     insta::assert_snapshot!(bench.says(&["status"]), @r"
     MACHINE  AGENT  SLOTS  REPOSITORIES
     laptop  up  20 of 20 free  shop
 
     ID  ISSUE  TITLE  MACHINE  STATE  FOR  NOW
-    [id]  shop#2  Say two  laptop  done  [span]  conflicts in same.txt
+    [id]  shop#2  Say two  laptop  done  [span]  conflicts in same.txt; pull request #4
 
     merge queue
-      [id] shop#2 conflicts in same.txt
+      [id] shop#2 conflicts in same.txt; pull request #4
 
     lately finished
-      [id] shop#1 Say one: merged as [commit]
+      [id] shop#1 Say one: merged as [commit]; pull request #3
     ");
     assert_eq!(
         bench.repo.remote_file("main", "same.txt").as_deref(),
@@ -163,6 +164,6 @@ fn what_failed_before_is_not_what_became_of_the_issue() {
     bench.run(&["wait", &id]).ok();
     bench.run(&["test", &id]).ok();
     bench.run(&["merge"]).ok();
-    insta::assert_snapshot!(bench.says(&["why", &issue]), @"shop#1: merged as [commit]");
-    insta::assert_snapshot!(bench.says(&["why", &failed[0]]), @"shop#1: merged as [commit]");
+    insta::assert_snapshot!(bench.why(&issue), @"shop#1: merged as [commit]; pull request #2");
+    insta::assert_snapshot!(bench.why(&failed[0]), @"shop#1: merged as [commit]; pull request #2");
 }

@@ -21,7 +21,14 @@ fn version_help_and_nonsense() {
       wait  Wait until assignments are as far as they go
       stop  Stop a worker; what it wrote is kept
       test  Test the branch of an assignment, or record a verdict
-      merge  Merge what is tested, in order
+      smoke  Try a branch out on a machine that has what it needs
+      pr  Open the pull request of a branch, then have it reviewed
+      review  Have a branch judged by a second worker that can only read
+      fix  Have a branch put right, one model up
+      merge  Merge what its gates let pass, in order, each tested together with what is merged
+      before
+      notify  Do one pass of the loop: hear the agents, do what is due, tell what happened
+      drive  Run the loop without an agent: follow all agents, do what is due
       resume  Go on after a crash: ask the agents, finish what was begun
       resume-stuck  Answer a worker: while it runs, in its session, or through a new one
       retry  Go on with what came to nothing: on another machine, on the same branch, one model

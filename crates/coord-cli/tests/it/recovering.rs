@@ -229,7 +229,7 @@ fn a_worker_that_ended_with_a_question_goes_on_in_its_session() {
     let asks = bench.run(&["wait", &id]).code(1);
     insta::assert_snapshot!(bench.redact(&asks.out), @"[id] shop#1: done: 1 commit on issue-1-ask at [commit]; it asks: left or right?");
     insta::assert_snapshot!(bench.redact(asks.last()), @"hint: answer it with `coord resume-stuck [id] --guidance TEXT`, or `coord test [id]`");
-    insta::assert_snapshot!(bench.redact(&bench.run(&["why", "1"]).ok().out), @"shop#1: its worker has committed and ended with a question: left or right?");
+    insta::assert_snapshot!(bench.why("1"), @"shop#1: its worker has committed and ended with a question: left or right?");
     let todo = format!(
         "left\n```simulate\n{}\n{}\n```",
         write("left.txt"),

@@ -87,7 +87,7 @@ fn a_dirty_checkout_that_the_merge_would_change_stands_in_its_way() {
     let before = belongings(&repo);
     let id = bench.assign(&bench.small_issue("a.txt"));
     let refused = bench.run(&["wait", &id]).code(1);
-    insta::assert_snapshot!(bench.redact(&refused.out), @"[id] shop#1: not merged: `[dir]/code/clone` has `main` checked out with uncommitted changes: commit or stash them first");
+    insta::assert_snapshot!(bench.redact(&refused.out), @"[id] shop#1: not merged: `[dir]/code/clone` has `main` checked out with uncommitted changes: commit or stash them first; pull request #2");
     insta::assert_snapshot!(refused.last().replace(&id, "[id]"), @"hint: solve it, then `coord merge [id]`");
     assert_eq!(belongings(&repo), before);
 

@@ -14,6 +14,11 @@ fn a_branch_is_tested_in_a_place_of_its_own() {
     let ran = bench.run(&["test", &id]).ok();
     insta::assert_snapshot!(bench.redact(&ran.out), @"tests passed for [commit]: echo built && cat ok.txt a.txt in [span] s");
     insta::assert_snapshot!(bench.redact(&ran.err), @r"
+    $ echo built
+    built
+    $ cat ok.txt a.txt
+    ok
+    a.txt
     [time]  [id] tests passed for [commit]: echo built && cat ok.txt a.txt in [span] s
     the whole output is in [dir]/coord/tests/[id]-[commit].log
     ");
@@ -56,9 +61,10 @@ fn a_verdict_by_hand() {
         "out.txt",
     ];
     let ran = bench.run(&fail).code(1);
-    insta::assert_snapshot!(bench.redact(&ran.out), @"tests failed for [commit]: it smells one two");
+    insta::assert_snapshot!(bench.redact(&ran.out), @"tests failed for [commit]: it smells");
     let verdict = &bench.only_assignment()["verdict"];
-    assert_eq!(verdict["note"], json!("it smells\none\ntwo"));
+    assert_eq!(verdict["note"], json!("it smells"));
+    assert_eq!(verdict["output"], json!("one\ntwo\n"));
 
     for wrong in [&["--passed", "--fail"][..], &["--output", "out.txt"]] {
         bench.run(&[&["test", &id], wrong].concat()).code(2);
@@ -116,4 +122,55 @@ fn neither_workers_nor_tests_see_a_token() {
             "{env}"
         );
     }
+}
+
+/// A test that could not be run says nothing about the branch.
+#[test]
+fn what_keeps_a_test_from_an_answer_is_no_verdict() {
+    let bench = Bench::with_agent(Special {
+        repo: "    test_command: no-such-tool-anywhere\n",
+        ..Special::default()
+    });
+    let id = bench.worked("a.txt");
+    let ran = bench.run(&["test", &id]).code(1);
+    assert_eq!(ran.out, "");
+    insta::assert_snapshot!(bench.redact(&ran.err), @r"
+    $ no-such-tool-anywhere
+    sh: 1: no-such-tool-anywhere: not found
+    [time]  [id] no test verdict for [commit]: `no-such-tool-anywhere` cannot be run here (code 127): sh: 1: no-such-tool-anywhere: not found
+    error: no verdict for [commit]: `no-such-tool-anywhere` cannot be run here (code 127): sh: 1: no-such-tool-anywhere: not found
+    hint: put that right, then `coord test [id]`; the output is in [dir]/coord/tests/[id]-[commit].log
+    ");
+    insta::assert_snapshot!(bench.why("1"), @"shop#1: its test could not be run: `no-such-tool-anywhere` cannot be run here (code 127): sh: 1: no-such-tool-anywhere: not found");
+    insta::assert_snapshot!(bench.says(&["status"]), @r"
+    MACHINE  AGENT  SLOTS  REPOSITORIES
+    laptop  up  20 of 20 free  shop
+
+    ID  ISSUE  TITLE  MACHINE  STATE  FOR  NOW
+    [id]  shop#1  Write a.txt  laptop  done  [span]  done: 1 commit on issue-1-write-a-txt at [commit]; no test verdict: `no-such-tool-anywhere` cannot be run here (code 127): sh: 1: no-such-tool-anywhere: not found
+    ");
+}
+
+#[test]
+fn what_a_red_test_said_goes_with_the_verdict_as_far_as_it_is_its_end() {
+    let bench = Bench::with_agent(Special::default());
+    let id = bench.worked("a.txt");
+    let fail = ["test", &id, "--fail", "--output"];
+    let missing = [&fail[..], &["none.txt"]].concat();
+    insta::assert_snapshot!(bench.complains(1, &missing), @"error: cannot use `none.txt`: No such file or directory (os error 2)");
+    assert!(bench.only_assignment()["verdict"].is_null());
+    let long = format!("{}the end\n", "much ado\n".repeat(10_000));
+    std::fs::write(bench.path("long.txt"), &long).unwrap();
+    bench.run(&[&fail[..], &["long.txt"]].concat()).code(1);
+    let verdict = &bench.only_assignment()["verdict"];
+    assert_eq!(
+        verdict["output"].as_str().unwrap(),
+        &long[long.len() - 4096..]
+    );
+    // `-` is stdin, which is empty here.
+    let answer = bench
+        .run(&[&fail[..], &["-", "--json"]].concat())
+        .code(1)
+        .json();
+    assert_eq!(answer["verdict"]["output"], json!(""));
 }

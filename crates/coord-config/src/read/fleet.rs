@@ -167,6 +167,10 @@ fn machine(mut section: Section<'_>, repos: &[&str], max_workers: u32) -> Option
         max_workers: section
             .number("max_workers", 1..=syntax::MOST_WORKERS)
             .unwrap_or(max_workers),
+        account: section
+            .get("account")
+            .and_then(|node| section.reading().name(node))
+            .map(|name| name.text.to_owned()),
         token_file: section
             .get("token_file")
             .and_then(|node| syntax::path(section.reading(), node)),

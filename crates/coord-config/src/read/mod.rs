@@ -4,6 +4,7 @@ mod ends;
 mod fleet;
 mod github;
 mod rules;
+mod smoke;
 mod syntax;
 
 use std::fs::File;
@@ -103,14 +104,15 @@ fn config(mut root: Section<'_>) -> Config {
     let defaults = Config::default();
     let (repos, names) = fleet::repos(&mut root);
     let concurrency = rules::concurrency(root.section("concurrency"));
+    let machines = fleet::machines(&mut root, &names, concurrency.max_workers);
     let config = Config {
         repos,
-        machines: fleet::machines(&mut root, &names, concurrency.max_workers),
         concurrency,
         models: rules::models(root.section("models")),
         hooks: ends::hooks(root.section("hooks")),
         reviews: rules::reviews(root.section("reviews"), &names),
-        smoke_tests: rules::smoke_tests(root.section("smoke_tests")),
+        smoke_tests: smoke::smoke_tests(root.section("smoke_tests"), &machines),
+        machines,
         worker_permissions: rules::worker_permissions(root.section("worker_permissions")),
         housekeeping: ends::housekeeping(root.section("housekeeping"), &names),
         coordinator_only_files: syntax::inner_paths(&mut root, "coordinator_only_files"),

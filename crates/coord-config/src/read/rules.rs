@@ -1,13 +1,13 @@
 //! The sections that hold one rule a key.
 
 use coord_core::assignment::{Goal, MergeMethod};
+use coord_core::delivery::PullAuthor;
 use coord_core::ids::RepoName;
 use coord_core::policy::Gate;
 
 use super::syntax::{self, owned};
 use crate::config::{
-    Budgets, CapabilityRule, Concurrency, Models, Pipeline, Reviews, SettingSource, SmokeTests,
-    Worker, WorkerPermissions,
+    Budgets, Concurrency, Models, Pipeline, Reviews, SettingSource, Worker, WorkerPermissions,
 };
 use crate::section::Section;
 
@@ -28,6 +28,10 @@ const MERGE_METHODS: [(&str, MergeMethod); 3] = [
     ("rebase", MergeMethod::Rebase),
     ("squash", MergeMethod::Squash),
     ("merge", MergeMethod::Merge),
+];
+const PULL_AUTHORS: [(&str, PullAuthor); 2] = [
+    ("template", PullAuthor::Template),
+    ("worker", PullAuthor::Worker),
 ];
 const SETTING_SOURCES: [(&str, SettingSource); 3] = [
     ("user", SettingSource::User),
@@ -107,6 +111,10 @@ pub(super) fn reviews(mut section: Section<'_>, repos: &[&str]) -> Reviews {
         require_approval: section
             .flag("require_approval")
             .unwrap_or(default.require_approval),
+        model: section
+            .get("model")
+            .and_then(|node| syntax::model(reading, node)),
+        reviewer_prompt: section.text("reviewer_prompt"),
         checklist: owned(section.words("checklist").unwrap_or_default()),
         repo_overrides: default.repo_overrides,
     };
@@ -122,37 +130,6 @@ pub(super) fn reviews(mut section: Section<'_>, repos: &[&str]) -> Reviews {
     reviews
 }
 
-pub(super) fn smoke_tests(mut section: Section<'_>) -> SmokeTests {
-    let default = SmokeTests::default();
-    let reading = section.reading();
-    let smoke_tests = SmokeTests {
-        auto_queue: section.flag("auto_queue").unwrap_or(default.auto_queue),
-        default_command: section.text("default_command"),
-        timeout_seconds: section
-            .number("timeout_seconds", 1..=LONGEST_SECONDS)
-            .unwrap_or(default.timeout_seconds),
-        capability_rules: section
-            .mappings("capability_rules")
-            .unwrap_or_default()
-            .iter()
-            .map(|node| capability_rule(Section::open(reading, "a capability rule", node)))
-            .collect(),
-    };
-    section.finish();
-    smoke_tests
-}
-
-fn capability_rule(mut section: Section<'_>) -> CapabilityRule {
-    section.require_some("files");
-    section.require_some("requires");
-    let rule = CapabilityRule {
-        files: syntax::inner_paths(&mut section, "files"),
-        requires: owned(section.names("requires", "capability")),
-    };
-    section.finish();
-    rule
-}
-
 pub(super) fn worker_permissions(mut section: Section<'_>) -> WorkerPermissions {
     let default = WorkerPermissions::default();
     let permissions = WorkerPermissions {
@@ -165,6 +142,7 @@ pub(super) fn worker_permissions(mut section: Section<'_>) -> WorkerPermissions 
 
 pub(super) fn pipeline(mut section: Section<'_>) -> Pipeline {
     let default = Pipeline::default();
+    let reading = section.reading();
     let pipeline = Pipeline {
         gates: section
             .choices("gates", "gate", &GATES)
@@ -176,6 +154,13 @@ pub(super) fn pipeline(mut section: Section<'_>) -> Pipeline {
         test_timeout_seconds: section
             .number("test_timeout_seconds", 1..=LONGEST_SECONDS)
             .unwrap_or(default.test_timeout_seconds),
+        max_iterations: section
+            .number("max_iterations", 0..=100)
+            .unwrap_or(default.max_iterations),
+        pull_requests: section
+            .get("pull_requests")
+            .and_then(|node| reading.choice(node, "author", &PULL_AUTHORS))
+            .unwrap_or(default.pull_requests),
     };
     section.finish();
     pipeline

@@ -728,3 +728,37 @@ fn trust_and_the_app() {
       |                                                                  ^^
     ");
 }
+
+#[test]
+fn the_way_to_the_merge() {
+    assert_snapshot!(with("pipeline: {max_iterations: -1, pull_requests: workers}"), @r"
+    coordinator.yml:2:28: expected a whole number from 0 to 100
+      |
+    2 | pipeline: {max_iterations: -1, pull_requests: workers}
+      |                            ^^
+
+    coordinator.yml:2:47: unknown author `workers`
+      |
+    2 | pipeline: {max_iterations: -1, pull_requests: workers}
+      |                                               ^^^^^^^
+      = did you mean `worker`?
+    ");
+    assert_snapshot!(with("reviews: {model: 'a b', reviewer_prompt: [x]}"), @r"
+    coordinator.yml:2:18: `a b` cannot be a model
+      |
+    2 | reviews: {model: 'a b', reviewer_prompt: [x]}
+      |                  ^^^^^
+
+    coordinator.yml:2:42: expected text, found a list
+      |
+    2 | reviews: {model: 'a b', reviewer_prompt: [x]}
+      |                                          ^^^
+    ");
+    assert_snapshot!(with("machines: [{name: a, host: b, account: 'a b'}]"), @r"
+    coordinator.yml:2:40: `a b` cannot be a name
+      |
+    2 | machines: [{name: a, host: b, account: 'a b'}]
+      |                                        ^^^^^
+      = letters, digits, `.`, `_` and `-`, with a letter or digit in front
+    ");
+}

@@ -8,6 +8,7 @@ mod example;
 mod files;
 mod hostile;
 mod seed;
+mod smoke;
 mod values;
 
 use std::path::Path;

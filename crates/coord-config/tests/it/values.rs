@@ -4,6 +4,7 @@ use std::path::Path;
 
 use coord_config::{Association, Config, DEFAULT_DENY, ForgeKind, GithubApp, SettingSource};
 use coord_core::assignment::{Goal, MergeMethod};
+use coord_core::delivery::PullAuthor;
 use coord_core::ids::{MachineName, RepoName};
 use coord_core::policy::Gate;
 
@@ -214,7 +215,13 @@ fn the_policy_has_what_decisions_need() {
     assert_eq!(policy.concurrency.stale_seconds, 180);
     assert_eq!(policy.budgets.issue_usd, Some(15.0));
     assert_eq!(policy.gates, [Gate::Test, Gate::Review, Gate::Ci]);
-    assert!(!policy.reviews_enabled);
+    assert!(!policy.reviews.enabled && policy.reviews.auto_dispatch);
+    assert_eq!(policy.reviews.model.as_deref(), Some("opus"));
+    assert_eq!(policy.smoke.rules[0].requires, ["docker"]);
+    assert_eq!(policy.pipeline.max_iterations, 3);
+    assert_eq!(policy.pipeline.pull_author, PullAuthor::Template);
+    let laptop = &policy.machines[&MachineName::from("laptop")];
+    assert_eq!(laptop.account.as_deref(), Some("team"));
     assert_eq!(policy.coordinator_only_files, ["CHANGELOG.md"]);
 }
 
@@ -256,6 +263,7 @@ fn prints_the_resolved_values() -> Result<(), Box<dyn std::error::Error>> {
       repo_paths:
         my-project: /home/me/src/my-project
       max_workers: 3
+      account: null
       token_file: null
     concurrency:
       max_workers: 3
@@ -280,6 +288,8 @@ fn prints_the_resolved_values() -> Result<(), Box<dyn std::error::Error>> {
       enabled: false
       auto_dispatch: true
       require_approval: false
+      model: null
+      reviewer_prompt: null
       checklist: []
       repo_overrides: {}
     smoke_tests:
@@ -332,6 +342,8 @@ fn prints_the_resolved_values() -> Result<(), Box<dyn std::error::Error>> {
       goal: worked
       merge_method: squash
       test_timeout_seconds: 1800
+      max_iterations: 3
+      pull_requests: template
     budgets:
       assignment_usd: null
       issue_usd: null

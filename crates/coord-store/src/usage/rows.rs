@@ -78,7 +78,8 @@ fn put(conn: &Connection, it: &Assignment, fate: Fate, at: Timestamp) -> Result<
         at.day(),
         it.state.as_str(),
         fate.as_str(),
-        end.map_or(0, |end| micros(end.cost_usd)),
+        // A lost worker never told what it has cost in the end.
+        micros(end.map_or(it.spent_usd, |end| end.cost_usd)),
         end.map_or(0, |end| end.turns),
     ))?;
     Ok(())

@@ -26,6 +26,7 @@ fn ended(bits: u64, cost_usd: f64) -> BoardEvent {
         turns: 1,
         stuck: None,
         session: None,
+        answer: None,
     };
     BoardEvent::AssignmentEnded {
         id: id(bits),

@@ -166,6 +166,26 @@ async fn a_snapshot_that_cannot_be_used_costs_nothing_but_time() {
 }
 
 #[tokio::test]
+async fn a_snapshot_of_another_version_is_replaced_as_soon_as_the_store_is_opened() {
+    let home = Home::new();
+    filled(&home.database(), 250);
+    tamper(
+        &home.database(),
+        "UPDATE snapshots SET version = 1, body = 'x'",
+    );
+    let opening = [0; 8].map(|_| tokio::spawn(Store::open(home.database())));
+    for opened in opening {
+        let store = opened.await.unwrap().unwrap();
+        assert_eq!(*store.board().await.unwrap(), replayed(&store).await);
+    }
+    let conn = Connection::open(home.database()).unwrap();
+    let kept = "SELECT count(*), max(seq), min(version) > 1 FROM snapshots";
+    let row = conn.query_row(kept, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    let (count, seq, is_new): (i64, i64, bool) = row.unwrap();
+    assert_eq!((count, seq, is_new), (1, 250, true));
+}
+
+#[tokio::test]
 async fn an_old_read_model_is_filled_again() {
     let home = Home::new();
     let store = home.store().await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use coord_core::assignment::{Assignment, AssignmentKind, FileScope, FreshnessRule, Goal, Waivers};
+use coord_core::assignment::{Assignment, FileScope, FreshnessRule, Goal, Waivers};
 use coord_core::command::{AssignRequest, ClaimEvidence, WhenBlocked};
 use coord_core::effect::{Effect, EffectRequest, Outcome};
 use coord_core::ids::{AssignmentId, EffectKey, IssueRef, Timestamp};
@@ -78,6 +78,7 @@ pub(crate) fn policy() -> Policy {
         capabilities: Vec::new(),
         repos: vec!["api".into()],
         max_workers: 10_000,
+        account: None,
     };
     Policy {
         repos: BTreeMap::from([("api".into(), repo)]),
@@ -91,7 +92,6 @@ pub(crate) fn policy() -> Policy {
 pub(crate) fn assign(board: &Board, bits: u64, issue: u64, now: Timestamp) -> Decision {
     let request = AssignRequest {
         id: id(bits),
-        kind: AssignmentKind::Work,
         machine: Some("laptop".into()),
         repo: "api".into(),
         issue: Issue {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coord_core::assignment::{
-    Assignment, AssignmentState, Cause, MergeMethod, WorkerEnd, WorkerResult,
+    Assignment, AssignmentKind, AssignmentState, Cause, MergeMethod, WorkerEnd, WorkerResult,
 };
 use coord_core::failure::FailureClass;
 use coord_core::fate::Fate;
@@ -24,6 +24,7 @@ enum Step {
         issue: u64,
         repo: usize,
         model: usize,
+        kind: AssignmentKind,
     },
     Accept,
     End {
@@ -36,13 +37,15 @@ enum Step {
     Supersede,
     Queue,
     Merge,
+    Refuse,
+    Spend,
     Archive,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => (1u64..4, 0usize..2, 0usize..3)
-            .prop_map(|(issue, repo, model)| Step::Request { issue, repo, model }),
+        3 => (1u64..4, 0usize..2, 0usize..3, kind())
+            .prop_map(|(issue, repo, model, kind)| Step::Request { issue, repo, model, kind }),
         2 => Just(Step::Accept),
         5 => (0usize..3, 0.0..20.0, 0u32..50, any::<bool>())
             .prop_map(|(result, cost, turns, commits)| Step::End { result, cost, turns, commits }),
@@ -50,7 +53,18 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Supersede),
         2 => Just(Step::Queue),
         3 => Just(Step::Merge),
+        1 => Just(Step::Refuse),
+        1 => Just(Step::Spend),
         1 => Just(Step::Archive),
+    ]
+}
+
+fn kind() -> impl Strategy<Value = AssignmentKind> {
+    prop_oneof![
+        3 => Just(AssignmentKind::Work),
+        1 => Just(AssignmentKind::Fix),
+        1 => Just(AssignmentKind::Review),
+        1 => Just(AssignmentKind::Smoke),
     ]
 }
 
@@ -68,7 +82,12 @@ fn end(result: WorkerResult, cost_usd: f64, turns: u32, commits: bool) -> Worker
 fn event(step: &Step, number: u64, board: &Board, seen: &mut BTreeSet<u64>) -> Option<BoardEvent> {
     let id = id(number);
     Some(match *step {
-        Step::Request { issue, repo, model } => {
+        Step::Request {
+            issue,
+            repo,
+            model,
+            kind,
+        } => {
             if !seen.insert(number) {
                 return None;
             }
@@ -78,6 +97,7 @@ fn event(step: &Step, number: u64, board: &Board, seen: &mut BTreeSet<u64>) -> O
                 _ => None,
             })?;
             assignment.issue.repo = ["api", "web"][repo].into();
+            assignment.kind = kind;
             assignment.model = [None, Some("haiku"), Some("opus")][model].map(str::to_owned);
             BoardEvent::AssignmentRequested { assignment }
         }
@@ -116,7 +136,15 @@ fn event(step: &Step, number: u64, board: &Board, seen: &mut BTreeSet<u64>) -> O
         Step::Merge => BoardEvent::Merged {
             id,
             commit: "beef".into(),
+            warning: None,
         },
+        Step::Refuse => BoardEvent::AnswerRefused {
+            id,
+            why: "nonsense".to_owned(),
+        },
+        // Nobody reports what an ended worker spends.
+        Step::Spend if !board.assignments.get(&id)?.state.is_active() => return None,
+        Step::Spend => BoardEvent::SpendingObserved { id, cost_usd: 0.25 },
         Step::Archive => BoardEvent::AssignmentArchived { id },
     })
 }
@@ -196,7 +224,7 @@ fn sum(of: &[&Ended], solved: &BTreeSet<&IssueRef>) -> Usage {
             .last
             .end
             .as_ref()
-            .map_or((0.0, 0), |e| (e.cost_usd, e.turns));
+            .map_or((it.last.spent_usd, 0), |e| (e.cost_usd, e.turns));
         let micros = (cost * 1e6).round() as u64;
         let in_state = |state| u64::from(it.last.state == state);
         usage.assignments += 1;
@@ -360,6 +388,7 @@ async fn every_attempt_at_a_merged_issue_counts_and_the_rest_stands_apart() {
         issue,
         repo: 0,
         model: 0,
+        kind: AssignmentKind::Work,
     };
     let end = |result, cost| Step::End {
         result,
@@ -387,7 +416,7 @@ async fn every_attempt_at_a_merged_issue_counts_and_the_rest_stands_apart() {
     // Binary fractions would make 0.30000000000000004 of it.
     assert_eq!(report.total.micros_per_merged(), Some(300_000));
     assert_eq!(report.total.unsolved_micros(), 5_700_000);
-    let stage = |fate| UsageKey::Stage(coord_core::assignment::AssignmentKind::Work, fate);
+    let stage = |fate| UsageKey::Stage(AssignmentKind::Work, fate);
     let stages: Vec<(UsageKey, u64)> = report.breakdowns[3]
         .rows
         .iter()
@@ -411,4 +440,45 @@ async fn every_attempt_at_a_merged_issue_counts_and_the_rest_stands_apart() {
     };
     assert_eq!((issues.rows.len(), issues.left_out), (2, 1));
     assert_eq!(store.used_repos().await.unwrap(), ["api".into()]);
+}
+
+#[tokio::test]
+async fn whoever_only_looks_is_a_stage_and_counts_for_the_issue() {
+    let home = Home::new();
+    let store = home.store().await;
+    let request = |kind| Step::Request {
+        issue: 1,
+        repo: 0,
+        model: 0,
+        kind,
+    };
+    let end = |cost, commits| Step::End {
+        result: 0,
+        cost,
+        turns: 1,
+        commits,
+    };
+    let steps = vec![
+        (1, request(AssignmentKind::Work)),
+        (1, end(1.0, true)),
+        (2, request(AssignmentKind::Review)),
+        (2, end(0.3, false)),
+        (3, request(AssignmentKind::Review)),
+        (3, end(0.2, false)),
+        (3, Step::Refuse),
+        (1, Step::Queue),
+        (1, Step::Merge),
+    ];
+    write(&store, steps).await;
+    let report = ask(&store, UsageFilter::default()).await;
+    let stages: Vec<UsageKey> = report.breakdowns[3]
+        .rows
+        .iter()
+        .map(|it| it.0.clone())
+        .collect();
+    let review = |fate| UsageKey::Stage(AssignmentKind::Review, fate);
+    let merged = UsageKey::Stage(AssignmentKind::Work, Fate::Merged);
+    assert_eq!(stages, [merged, review(Fate::Served), review(Fate::Failed)]);
+    assert_eq!(report.total.merged, 1);
+    assert_eq!(report.total.micros_per_merged(), Some(1_500_000));
 }

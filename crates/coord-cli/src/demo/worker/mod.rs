@@ -1,5 +1,9 @@
 //! The simulated worker: speaks the worker's stream-json, and does for real what the issue's
-//! `simulate` block says. No model is asked, and it says so.
+//! `simulate` blocks say. No model is asked, and it says so.
+
+mod branch;
+mod reading;
+mod script;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -8,19 +12,25 @@ use std::process::{Command, ExitCode};
 use std::thread::sleep;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
+
+use script::{Step, Task};
 
 /// How the simulated worker is started: `coord __simulated-worker [OPTIONS] [ANYTHING…]`.
 ///
-/// What follows the options is what the real worker would be given; only the session counts.
+/// What follows the options is what the real worker would be given; only the session and the
+/// schema count.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     delay: Duration,
     trace: Option<PathBuf>,
+    /// Where cues are given.
+    stage: Option<PathBuf>,
     session: String,
     /// Messages come as lines of JSON, as they do with `--input-format stream-json`.
     is_steerable: bool,
+    /// What its answer has to fit.
+    schema: Option<Value>,
 }
 
 impl Options {
@@ -36,8 +46,15 @@ impl Options {
                     options.delay = Duration::from_millis(millis);
                 }
                 "--trace" => options.trace = args.next().map(PathBuf::from),
+                "--stage" => options.stage = args.next().map(PathBuf::from),
                 "--input-format" => {
                     options.is_steerable = args.next().as_deref() == Some("stream-json");
+                }
+                "--json-schema" => {
+                    let schema = args
+                        .next()
+                        .and_then(|text| serde_json::from_str(&text).ok());
+                    options.schema = schema;
                 }
                 "--session-id" | "--resume" => {
                     options.session = args.next().unwrap_or(options.session);
@@ -47,30 +64,6 @@ impl Options {
         }
         options
     }
-}
-
-/// One thing to do; one line of JSON in the `simulate` block.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Step {
-    /// Say something.
-    Say(String),
-    /// Write a whole file.
-    Write { path: String, content: String },
-    /// Replace the first occurrence of a text in a file.
-    Replace {
-        path: String,
-        find: String,
-        with: String,
-    },
-    /// Run a shell command; the worker fails when it does.
-    Run(String),
-    /// Wait for a message and write it to a file.
-    Hear { path: String },
-    /// Commit everything.
-    Commit(String),
-    /// Tell at the end that the work has cost so much, in US dollars.
-    Cost(f64),
 }
 
 /// Runs the worker to its end.
@@ -86,7 +79,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The stream ends as the real worker's does when it cannot go on.
-            let _ = worker.result(true, &error.to_string());
+            let _ = worker.result(true, &error.to_string(), None);
             ExitCode::FAILURE
         }
     }
@@ -115,12 +108,31 @@ impl Simulation {
         self.say(
             "This is a simulation: no model is asked. STATUS lines and edits follow a script.",
         )?;
-        for step in script(&prompt)? {
-            sleep(self.options.delay);
+        let answer = match self.options.schema.as_ref().map(reading::task) {
+            Some(task) => Some(self.read(&prompt, task)?),
+            None => self.write(&prompt).map(|()| None)?,
+        };
+        self.result(false, "the script of the issue is done", answer)?;
+        self.trace("end")
+    }
+
+    fn write(&mut self, prompt: &str) -> io::Result<()> {
+        let may_be_sent_back = [Task::Fix, Task::Rebase]
+            .into_iter()
+            .any(|task| script::has(prompt, task));
+        let task = match may_be_sent_back {
+            true => self.begin(prompt)?,
+            false => Task::Work,
+        };
+        for step in script::steps(prompt, task)? {
+            self.pause();
             self.act(step)?;
         }
-        self.result(false, "the script of the issue is done")?;
-        self.trace("end")
+        Ok(())
+    }
+
+    fn pause(&self) {
+        sleep(self.options.delay);
     }
 
     fn act(&mut self, step: Step) -> io::Result<()> {
@@ -221,17 +233,19 @@ impl Simulation {
         )
     }
 
-    fn result(&mut self, is_error: bool, text: &str) -> io::Result<()> {
+    fn result(&mut self, is_error: bool, text: &str, answer: Option<Value>) -> io::Result<()> {
         let subtype = if is_error {
             "error_during_execution"
         } else {
             "success"
         };
-        self.emit(
-            &json!({"type": "result", "subtype": subtype, "is_error": is_error,
+        let mut result = json!({"type": "result", "subtype": subtype, "is_error": is_error,
             "num_turns": self.turn, "result": text, "session_id": self.options.session,
-            "total_cost_usd": self.cost_usd, "terminal_reason": "completed", "permission_denials": []}),
-        )
+            "total_cost_usd": self.cost_usd, "terminal_reason": "completed", "permission_denials": []});
+        if let Some(answer) = answer {
+            result["structured_output"] = answer;
+        }
+        self.emit(&result)
     }
 
     fn emit(&mut self, event: &Value) -> io::Result<()> {
@@ -279,48 +293,9 @@ fn message() -> io::Result<Option<String>> {
     Ok(Some(text.unwrap_or_default().to_owned()))
 }
 
-/// The steps between the line "```simulate" and the next "```".
-fn script(prompt: &str) -> io::Result<Vec<Step>> {
-    let lines = prompt
-        .lines()
-        .map(str::trim)
-        .skip_while(|line| *line != "```simulate")
-        .skip(1);
-    let steps: Result<Vec<Step>, _> = lines
-        .take_while(|line| *line != "```")
-        .filter(|line| !line.is_empty())
-        .map(serde_json::from_str)
-        .collect();
-    let steps =
-        steps.map_err(|error| io::Error::other(format!("bad `simulate` block: {error}")))?;
-    if steps.is_empty() {
-        return Err(io::Error::other(
-            "the issue has no `simulate` block: the simulated worker cannot work on it",
-        ));
-    }
-    Ok(steps)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_script_is_read_from_the_block() {
-        let prompt =
-            "Title\n```simulate\n{\"say\":\"STATUS: hi\"}\n\n{\"run\":\"true\"}\n```\nrest";
-        let steps = script(prompt).unwrap();
-        assert!(
-            matches!(&steps[..], [Step::Say(_), Step::Run(_)]),
-            "{steps:?}"
-        );
-    }
-
-    #[test]
-    fn a_missing_or_broken_script_is_an_error() {
-        assert!(script("nothing here").is_err());
-        assert!(script("```simulate\n{\"dance\":1}\n```").is_err());
-    }
 
     #[test]
     fn no_path_leads_out_of_the_worktree() {

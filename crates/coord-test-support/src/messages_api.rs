@@ -12,6 +12,10 @@
 //! so that a test chooses it where it writes the issue. [`script`] says what a script may hold. Which
 //! of its turns comes next follows from the conversation alone: the server keeps no sessions, and a
 //! worker that is resumed goes on where it was.
+//!
+//! A prompt may hold several: one that begins with "```messages-script when PHRASE" is followed where
+//! PHRASE stands in the rest of the prompt, the last such one before any other. So one issue says
+//! what its worker does, its reviewer, and whoever puts right what that one finds.
 
 mod answer;
 mod conversation;

@@ -4,10 +4,12 @@
 //! environment of its own, so that nothing of the person who runs this is read or used.
 
 mod claude;
+mod delivery;
 mod endings;
 mod github;
 mod pipeline;
 mod python;
+mod reviewers;
 mod scenario;
 mod serving;
 mod smoke;
@@ -42,6 +44,7 @@ pub(crate) fn run(folder: Option<PathBuf>, only: Option<&str>) -> Result<()> {
     }
     scenarios! {
         "success, tested and merged" => pipeline::success,
+        "the whole pipeline" => delivery::all_the_way,
         "eight workers at once" => pipeline::eight_at_once,
         "the Python client 0.1.0" => python::client,
         "the demo on GitHub" => github::demo,
@@ -53,6 +56,11 @@ pub(crate) fn run(folder: Option<PathBuf>, only: Option<&str>) -> Result<()> {
         "a reviewer ignores the schema" => serving::ignores_the_schema,
         "a reviewer is kept from everything" => serving::is_kept_from_everything,
         "a reviewer dies" => serving::dies,
+        "reviewers ignore the schema" => reviewers::ignore_the_schema,
+        "a reviewer cites what is not there" => reviewers::cite_what_is_not_there,
+        "a reviewer dies, another one approves" => reviewers::die,
+        "a pull request by a worker" => reviewers::pull_request,
+        "smoke: on the machine that can do it" => reviewers::smoke,
         "smoke: green, red, out of time" => smoke::verdicts,
         "smoke: the agent is killed in the middle" => smoke::survives_the_agent,
         "stop during a Bash call with a grandchild" => survival::stop,

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use coord_test_support::messages_api::MessagesApi;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::lab::{AgentProcess, Binaries, Lab, Setup};
+
+/// What only the second machine of a pair can do.
+pub(super) const CAPABILITY: &str = "display";
 
 /// What is made once for all scenarios.
 pub(super) struct Stage {
@@ -25,6 +28,25 @@ impl Stage {
     /// The same with a subscription, which has usage limits.
     pub(super) async fn open_subscribed(&self) -> Result<(Lab, AgentProcess)> {
         self.open_as("CLAUDE_CODE_OAUTH_TOKEN").await
+    }
+
+    /// A laboratory with two machines, whose board follows these rules; `test` is the command that
+    /// tests a branch, and the second machine can do what the first cannot.
+    pub(super) async fn open_pair(
+        &self,
+        test: &str,
+        rules: Value,
+    ) -> Result<(Lab, [AgentProcess; 2])> {
+        let setup = Setup {
+            test_command: Some(test.to_owned()),
+            env: self.env("ANTHROPIC_API_KEY"),
+            spare: Some(vec![CAPABILITY.to_owned()]),
+            more: rules.as_object().cloned().unwrap_or_default(),
+            ..Setup::with_worker(&[&self.claude.to_string_lossy()])
+        };
+        let lab = Lab::new(&self.binaries, &setup)?;
+        let agents = [lab.start_agent().await?, lab.start_spare().await?];
+        Ok((lab, agents))
     }
 
     async fn open_as(&self, credential: &str) -> Result<(Lab, AgentProcess)> {
@@ -63,6 +85,72 @@ pub(super) fn script(steps: &Value) -> String {
     format!("Do as the script says.\n\n```messages-script\n{steps}\n```\n")
 }
 
+/// The body of an issue with a script for each of several prompts: the one whose phrase stands in
+/// the prompt, the last such one; the one without a phrase for every other. Whoever writes the text
+/// of a pull request has a script already.
+pub(super) fn scripts(scripts: &[(&str, Value)]) -> String {
+    let author = json!([structured(
+        &json!({"title": "By its author", "body": "It was read."})
+    )]);
+    let author = ("You are the author of a pull request", author);
+    let mut body = "Do as the scripts say.\n".to_owned();
+    for (phrase, steps) in scripts.iter().chain([&author]) {
+        let when = match *phrase {
+            "" => String::new(),
+            phrase => format!(" when {phrase}"),
+        };
+        body += &format!("\n```messages-script{when}\n{steps}\n```\n");
+    }
+    body
+}
+
+/// What stands in every prompt of a reviewer.
+pub(super) const REVIEWER: &str = "You are a reviewer";
+
+/// The step with which a reviewer answers.
+pub(super) fn judges(verdict: &str, findings: &[Value]) -> Value {
+    structured(&json!({"verdict": verdict, "summary": "It was read.", "findings": findings}))
+}
+
+/// A finding at a line of a file.
+pub(super) fn finding(path: &str, line: u32) -> Value {
+    json!({"path": path, "line": line, "severity": "major", "rule": "correctness",
+        "text": "It is not what the issue asks for."})
+}
+
+/// The step with which anybody answers in a schema.
+fn structured(answer: &Value) -> Value {
+    json!({"tool": {"name": "StructuredOutput", "input": answer}})
+}
+
+/// The steps of a worker that does one thing and commits everything.
+pub(super) fn commits(command: &str) -> Value {
+    let commit = format!("{command} && git add --all && git commit -qm 'Do it'");
+    json!([{"text": "STATUS: at it"}, {"bash": commit}, {"text": "STATUS: DONE"}])
+}
+
+/// The events of a kind, the oldest first.
+pub(super) fn events(lab: &Lab, kind: &str) -> Result<Vec<Value>> {
+    let recorded = lab.coord_json(&["history", "--limit", "1000", "--kind", kind])?;
+    let recorded = recorded.as_array().cloned().unwrap_or_default();
+    Ok(recorded.into_iter().map(|it| it["event"].clone()).collect())
+}
+
+/// The assignments of a kind, as they were requested, the oldest first.
+pub(super) fn requested(lab: &Lab, kind: &str) -> Result<Vec<Value>> {
+    let requested = events(lab, "assignment_requested")?;
+    let assignments = requested.into_iter().map(|it| it["assignment"].clone());
+    Ok(assignments.filter(|it| it["kind"] == kind).collect())
+}
+
+/// Fails unless the agents are all that is left of the processes in the laboratory; ends them.
+pub(super) fn close(lab: &Lab, agents: [AgentProcess; 2]) -> Result<()> {
+    let pids: Vec<u32> = agents.iter().map(AgentProcess::pid).collect();
+    lab.wait_only(&pids)?;
+    agents.into_iter().for_each(AgentProcess::kill);
+    Ok(())
+}
+
 /// Opens an issue with a script and puts a worker on it; the id of the assignment.
 pub(super) fn dispatch(lab: &Lab, title: &str, steps: &Value) -> Result<String> {
     let issue = lab.open_issue(title, &script(steps))?;
@@ -88,7 +176,7 @@ pub(super) fn expect(lab: &Lab, id: &str, pointer: &str, value: &Value) -> Resul
 
 /// Fails unless the agent is all that is left of the processes in the laboratory.
 pub(super) fn expect_only(lab: &Lab, agent: &AgentProcess) -> Result<()> {
-    lab.wait_only(agent.pid())
+    lab.wait_only(&[agent.pid()])
 }
 
 /// Fails unless the default branch is all that there is on the remote.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::Lab;
+use super::{Lab, Place};
 
 /// How long an agent may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -17,21 +17,23 @@ pub(crate) struct AgentProcess {
 }
 
 impl AgentProcess {
-    pub(super) async fn start(lab: &Lab) -> Result<Self> {
+    pub(super) async fn start(lab: &Lab, place: &Place) -> Result<Self> {
         let program = lab.binaries.agent();
-        let log = lab.sandbox.path().join("agent.log");
+        let log = lab.sandbox.path().join(format!("{}.log", place.machine));
         let output = File::options().create(true).append(true).open(&log)?;
         let child = lab
             .command(&program)
+            .env("COORD_HOME", &place.home)
             .arg("--config")
             .arg(lab.config())
+            .args(["--machine", place.machine])
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()
             .with_context(|| format!("failed to start {}", program.display()))?;
         let mut agent = Self { child };
-        let client = lab.client()?;
+        let client = place.client()?;
         let start = Instant::now();
         while let Err(error) = client.health().await {
             let ended = agent.child.try_wait()?;

@@ -98,7 +98,13 @@ impl Lab {
 
     /// Puts a worker on an issue and returns the id of the assignment.
     pub(crate) fn assign(&self, issue: u64) -> Result<String> {
-        let answer = self.coord_json(&["assign", NAME, NAME, &issue.to_string()])?;
+        self.assign_to(NAME, issue, &[])
+    }
+
+    /// The same on a machine, or on any for `-`, with further arguments.
+    pub(crate) fn assign_to(&self, machine: &str, issue: u64, more: &[&str]) -> Result<String> {
+        let issue = issue.to_string();
+        let answer = self.coord_json(&[&["assign", machine, NAME, &issue], more].concat())?;
         let id = answer["assignment"]["id"].as_str();
         Ok(id.context("the assignment has no id")?.to_owned())
     }

@@ -4,9 +4,9 @@ use std::net::TcpListener;
 
 use anyhow::{Context, Result};
 use coord_test_support::git_fixture::RepoFixture;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::NAME;
+use super::{NAME, Place, SPARE};
 
 /// The parts of the configuration and the environment in which laboratories differ.
 #[derive(Debug, Clone)]
@@ -21,6 +21,10 @@ pub(crate) struct Setup {
     pub(crate) test_command: Option<String>,
     /// Environment on top of the sandbox's.
     pub(crate) env: Vec<(String, String)>,
+    /// The capabilities of a second machine, where there is one.
+    pub(crate) spare: Option<Vec<String>>,
+    /// Keys at the top level that say something else than usual.
+    pub(crate) more: Map<String, Value>,
 }
 
 impl Setup {
@@ -32,11 +36,13 @@ impl Setup {
             warm_worktrees: 0,
             test_command: None,
             env: Vec::new(),
+            spare: None,
+            more: Map::new(),
         }
     }
 
-    /// The text of `coordinator.yml`; JSON is YAML.
-    pub(super) fn config(&self, repo: &RepoFixture, port: u16) -> String {
+    /// The text of `coordinator.yml` for these machines; JSON is YAML.
+    pub(super) fn config(&self, repo: &RepoFixture, places: &[Place]) -> String {
         let mut repository = json!({
             "name": NAME,
             "forge": "local",
@@ -45,22 +51,32 @@ impl Setup {
         if let Some(test) = &self.test_command {
             repository["test_command"] = Value::from(test.as_str());
         }
-        let config = json!({
+        let machines: Vec<Value> = places.iter().map(|place| self.machine(place)).collect();
+        let mut config = json!({
             "repos": [repository],
-            "machines": [{
-                "name": NAME,
-                "host": "127.0.0.1",
-                "port": port,
-                "repos": [NAME],
-                "repo_paths": { NAME: repo.clone_path().to_string_lossy() },
-                "max_workers": self.max_workers,
-            }],
+            "machines": machines,
             "concurrency": { "max_workers": self.max_workers, "stagger_seconds": 0 },
             "housekeeping": { "warm_worktrees": self.warm_worktrees },
             "pipeline": { "gates": ["test"] },
             "worker": { "command": self.worker, "grace_seconds": 2 },
         });
+        for (key, value) in &self.more {
+            config[key] = value.clone();
+        }
         format!("{config:#}\n")
+    }
+
+    fn machine(&self, place: &Place) -> Value {
+        let capabilities = self.spare.as_ref().filter(|_| place.machine == SPARE);
+        json!({
+            "name": place.machine,
+            "host": "127.0.0.1",
+            "port": place.port,
+            "repos": [NAME],
+            "repo_paths": { NAME: place.checkout.to_string_lossy() },
+            "max_workers": self.max_workers,
+            "capabilities": capabilities.cloned().unwrap_or_default(),
+        })
     }
 }
 

@@ -187,10 +187,19 @@ fn introduce(printer: Printer, project: &Project, play: Play) {
 /// Puts a worker on every open issue that has none yet, and drives until nothing is left to do.
 async fn play(printer: Printer, engine: &Engine) -> Result<u8, Failure> {
     let started = now();
-    for number in unclaimed(engine).await? {
-        let committed = engine.assign(request(number)).await?;
-        if let Some(refusal) = committed.refusal {
-            return Err(refusal.into());
+    let board = engine.store().board().await?;
+    let forge = engine.forge(&project::repo())?;
+    let open = forge.open_issues().await.map_err(project::forge_failed)?;
+    for issue in open {
+        let has_one = board
+            .assignments
+            .values()
+            .any(|a| a.issue.number == issue.number && a.claims_issue());
+        if !has_one {
+            let committed = engine.assign(request(issue.number)).await?;
+            if let Some(refusal) = committed.refusal {
+                return Err(refusal.into());
+            }
         }
     }
     let all = |board: &Board| {
@@ -205,19 +214,6 @@ async fn play(printer: Printer, engine: &Engine) -> Result<u8, Failure> {
         .drive(all, |progress| narrator.show(&progress))
         .await?;
     table::show(printer, engine, started).await
-}
-
-/// The open issues that nobody is to work on yet: of a demo that was cut short, those that are left.
-async fn unclaimed(engine: &Engine) -> Result<Vec<u64>, Failure> {
-    let board = engine.store().board().await?;
-    let forge = engine.forge(&project::repo())?;
-    let open = forge.open_issues().await.map_err(project::forge_failed)?;
-    let is_claimed = |number: u64| {
-        let mut claims = board.assignments.values();
-        claims.any(|a| a.issue.number == number && a.claims_issue())
-    };
-    let numbers = open.into_iter().map(|issue| issue.number);
-    Ok(numbers.filter(|number| !is_claimed(*number)).collect())
 }
 
 fn request(number: u64) -> AssignInput {

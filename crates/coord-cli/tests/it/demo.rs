@@ -194,7 +194,9 @@ fn the_whole_pipeline_as_data_in_a_folder_that_is_kept() {
     assert_eq!(subjects.lines().count(), 6, "{subjects}");
     std::fs::remove_dir_all(checked).unwrap();
 
-    // The other demo does not fit into that folder.
+    // It is played once, and the other demo does not fit into that folder.
+    let again = bench.run(&["demo", "--full", "--dir", "kept"]).code(2);
+    assert!(again.err.contains("played already"), "{}", again.err);
     let other = bench.run(&["demo", "--dir", "kept"]).code(2);
     assert!(other.err.contains("another demo"), "{}", other.err);
     processes::wait_only(bench.sandbox.path(), &[], PATIENCE).unwrap();

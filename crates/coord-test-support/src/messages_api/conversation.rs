@@ -1,9 +1,12 @@
 //! What a request says of the conversation so far, and which turn of which script follows from it.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::script::{Step, Turn, turns};
+use super::script::{Step, Turn, Varied, turns};
 
 /// The body of `POST /v1/messages`, as far as it is read.
 #[derive(Debug, Deserialize)]
@@ -26,6 +29,25 @@ struct Message {
     content: Value,
 }
 
+/// Which prompts have followed each script: what the server remembers, for scripts that differ from
+/// one attempt to the next.
+#[derive(Debug, Default)]
+pub(super) struct Attempts(Mutex<HashMap<String, Vec<String>>>);
+
+impl Attempts {
+    /// How many other prompts have followed the script before this one. Prompts hold a nonce: no two
+    /// workers are given the same.
+    fn before(&self, script: &str, prompt: &str) -> usize {
+        let mut prompts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let prompts = prompts.entry(script.to_owned()).or_default();
+        if let Some(place) = prompts.iter().position(|it| it == prompt) {
+            return place;
+        }
+        prompts.push(prompt.to_owned());
+        prompts.len() - 1
+    }
+}
+
 /// The turn that a conversation has come to.
 #[derive(Debug, PartialEq)]
 pub(super) struct Place {
@@ -41,22 +63,21 @@ impl MessagesRequest {
     ///
     /// # Errors
     /// When the script cannot be read: what is wrong with it.
-    pub(super) fn place(&self) -> Result<Place, String> {
+    pub(super) fn place(&self, attempts: &Attempts) -> Result<Place, String> {
         // Without tools the CLI asks on its own behalf, e.g. for a title.
         let script = if self.tools.is_empty() {
             None
         } else {
             self.latest_script()
         };
-        let Some((at, script)) = script else {
+        let Some((at, prompt, script)) = script else {
             return Ok(Place {
                 number: None,
                 turn: Turn::done(),
                 key: String::new(),
             });
         };
-        let steps: Vec<Step> =
-            serde_json::from_str(&script).map_err(|error| format!("bad script: {error}"))?;
+        let steps = steps(&script, prompt, attempts).map_err(|e| format!("bad script: {e}"))?;
         let number = self.messages[at..]
             .iter()
             .filter(|message| message.role == "assistant")
@@ -73,11 +94,23 @@ impl MessagesRequest {
         })
     }
 
-    fn latest_script(&self) -> Option<(usize, String)> {
+    fn latest_script(&self) -> Option<(usize, &str, String)> {
         let messages = self.messages.iter().enumerate().rev();
         let mut prompts = messages.filter(|(_, message)| message.role == "user");
-        prompts.find_map(|(at, message)| Some((at, message.texts().find_map(fenced_script)?)))
+        prompts.find_map(|(at, message)| {
+            let script = |text| Some((at, text, fenced_script(text)?));
+            message.texts().find_map(script)
+        })
     }
+}
+
+fn steps(script: &str, prompt: &str, attempts: &Attempts) -> serde_json::Result<Vec<Step>> {
+    if !script.starts_with('{') {
+        return serde_json::from_str(script);
+    }
+    let mut all = serde_json::from_str::<Varied>(script)?.attempts;
+    all.truncate(attempts.before(script, prompt) + 1);
+    Ok(all.pop().unwrap_or_default())
 }
 
 impl Message {
@@ -95,10 +128,25 @@ impl Message {
     }
 }
 
+/// The script of a prompt: the last one whose phrase stands outside of the scripts, else the one
+/// without a phrase.
 fn fenced_script(text: &str) -> Option<String> {
-    let (_, rest) = text.split_once("```messages-script")?;
-    let (script, _) = rest.split_once("```")?;
-    Some(script.trim().to_owned())
+    let mut parts = text.split("```messages-script");
+    let mut prose = parts.next().unwrap_or_default().to_owned();
+    let mut scripts = Vec::new();
+    for part in parts {
+        let (script, rest) = part.split_once("```")?;
+        let (head, steps) = script.split_once('\n')?;
+        scripts.push((head.trim().strip_prefix("when "), steps.trim()));
+        prose.push_str(rest);
+    }
+    let fits = |(phrase, _): &&(Option<&str>, &str)| phrase.is_some_and(|it| prose.contains(it));
+    let plain = |(phrase, _): &&(Option<&str>, &str)| phrase.is_none();
+    let chosen = scripts
+        .iter()
+        .rfind(fits)
+        .or_else(|| scripts.iter().find(plain));
+    chosen.map(|(_, steps)| (*steps).to_owned())
 }
 
 #[cfg(test)]
@@ -110,7 +158,7 @@ mod tests {
         let request = json!({"messages": messages, "tools": [{"name": "Bash"}]});
         serde_json::from_value::<MessagesRequest>(request)
             .unwrap()
-            .place()
+            .place(&Attempts::default())
     }
 
     fn prompt(script: &str) -> Value {
@@ -138,6 +186,38 @@ mod tests {
             prompt(r#"[{"text":"new"}]"#), {"role": "user", "content": "go on"},
         ]);
         assert_eq!(place(&messages).unwrap().turn.text, ["new"]);
+    }
+
+    #[test]
+    fn the_prompt_chooses_among_scripts_with_a_phrase() {
+        let text = |prompt: &str| {
+            let prompt = format!(
+                "{prompt}\n```messages-script\n[{{\"text\":\"work\"}}]\n```\nand\n\
+                 ```messages-script when a reviewer\n[{{\"text\":\"review\"}}]\n```\n\
+                 ```messages-script when +fixed\n[{{\"text\":\"again\"}}]\n```\n"
+            );
+            let messages = json!([{"role": "user", "content": prompt}]);
+            place(&messages).unwrap().turn.text.concat()
+        };
+        assert_eq!(text("You are a worker"), "work");
+        assert_eq!(text("You are a reviewer"), "review");
+        assert_eq!(text("You are a reviewer of\n+fixed\n"), "again");
+    }
+
+    #[test]
+    fn each_attempt_has_its_own_script() {
+        let script = r#"{"attempts":[[{"text":"bad"}],[{"text":"good"}]]}"#;
+        let attempts = Attempts::default();
+        let said = |nonce: &str| {
+            let text = format!("{nonce}\n```messages-script\n{script}\n```\n");
+            let request = json!({"messages": [{"role": "user", "content": text}], "tools": [{}]});
+            let request: MessagesRequest = serde_json::from_value(request).unwrap();
+            request.place(&attempts).unwrap().turn.text.concat()
+        };
+        assert_eq!(
+            ["a", "a", "b", "c", "a"].map(said),
+            ["bad", "bad", "good", "good", "bad"]
+        );
     }
 
     #[test]

@@ -1,7 +1,16 @@
 //! What the model is made to say: steps, and the turns that they make up.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+/// `{"attempts": [[…], […]]}`: the first script for the first worker that is given it, and so on; the
+/// last for all that come later.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(super) struct Varied {
+    pub(super) attempts: Vec<Vec<Step>>,
+}
 
 /// One step of a script. A turn of the model ends with a tool call, with [`Step::End`] or with the script.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -39,6 +48,8 @@ pub enum Step {
     End(bool),
     /// `{"delay_ms": 500}`: a wait before the answer of this turn begins.
     DelayMs(u64),
+    /// `{"await": "/path"}`: a wait until there is such a file, at most two minutes.
+    Await(PathBuf),
     /// `{"error": {"status": 529, "times": 2}}`: an error instead of the answer.
     Error(ApiError),
     /// `{"limit": {"resets_at": 1795398839}}`: a usage limit, as subscriptions have them.
@@ -96,6 +107,7 @@ impl Default for Usage {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Turn {
     pub(super) delay_ms: u64,
+    pub(super) waits_for: Vec<PathBuf>,
     pub(super) failures: Vec<Failure>,
     pub(super) text: Vec<String>,
     pub(super) tool: Option<ToolCall>,
@@ -162,6 +174,7 @@ impl Turn {
             Step::Tool { name, input } => return self.call(&name, input),
             Step::End(end) => return end,
             Step::DelayMs(ms) => self.delay_ms += ms,
+            Step::Await(path) => self.waits_for.push(path),
             Step::Error(error) => self.failures.push(Failure {
                 error,
                 resets_at: None,

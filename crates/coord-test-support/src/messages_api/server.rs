@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,14 +17,15 @@ use axum::routing::{get, post};
 use futures_util::{StreamExt as _, stream};
 
 use super::answer::{self, Ids};
-use super::conversation::{MessagesRequest, Place};
+use super::conversation::{Attempts, MessagesRequest, Place};
 use super::script::{Failure, Turn};
 use super::{Request, RequestLog};
 
 struct Server {
     log: RequestLog,
     /// How often each failing turn was asked for.
-    attempts: Mutex<HashMap<String, u32>>,
+    failed: Mutex<HashMap<String, u32>>,
+    attempts: Attempts,
     answers: AtomicU64,
     /// Tells the ids of this server from those of another that goes on with its conversations.
     instance: u128,
@@ -41,7 +43,8 @@ pub(super) fn router(log: RequestLog) -> Router {
         .map_or(0, |since| since.as_nanos());
     let server = Server {
         log,
-        attempts: Mutex::default(),
+        failed: Mutex::default(),
+        attempts: Attempts::default(),
         answers: AtomicU64::new(0),
         instance,
     };
@@ -97,7 +100,7 @@ async fn messages(
     let head = Head { method, uri };
     let request =
         serde_json::from_slice::<MessagesRequest>(&body).map_err(|error| error.to_string());
-    let placed = request.and_then(|request| Ok((request.place()?, request)));
+    let placed = request.and_then(|request| Ok((request.place(&server.attempts)?, request)));
     let (place, request) = match placed {
         Ok(placed) => placed,
         Err(message) => {
@@ -106,9 +109,22 @@ async fn messages(
         }
     };
     tokio::time::sleep(Duration::from_millis(place.turn.delay_ms)).await;
+    for path in &place.turn.waits_for {
+        wait_for(path).await;
+    }
     match server.failure(&place) {
         Some(failure) => server.fail(&head, &place, &request, failure),
         None => server.succeed(&head, &place, &request),
+    }
+}
+
+/// Whoever never makes the file gets the answer all the same, and a test that says why.
+async fn wait_for(path: &Path) {
+    for _ in 0..6000_u32 {
+        if path.exists() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -118,7 +134,7 @@ impl Server {
         if place.turn.failures.is_empty() {
             return None;
         }
-        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut attempts = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let attempt = attempts.entry(place.key.clone()).or_default();
         let mut before = 0_u32;
         let failure = place.turn.failures.iter().find(|failure| {

@@ -20,7 +20,6 @@ use coord_engine::{AssignInput, Engine, Progress, now, settled};
 use coord_store::HistoryFilter;
 
 use super::project::{self, Project};
-use super::unclaimed;
 use crate::exit;
 use crate::failure::{Failure, io};
 use crate::printer::Printer;
@@ -37,7 +36,15 @@ pub(crate) async fn play(
     project: &Project,
 ) -> Result<u8, Failure> {
     let started = now();
-    for number in unclaimed(engine).await? {
+    if engine.store().board().await?.seq > 0 {
+        // Whom a person stopped, nobody begins again without one.
+        let dir = project.dir.display();
+        return Err(
+            Failure::usage(format!("in `{dir}` it has been played already"))
+                .with_hint("give --dir an empty folder, or one that does not exist"),
+        );
+    }
+    for number in 1..=project.scenario.issues.len() as u64 {
         let committed = engine.assign(request(project, number)).await?;
         if let Some(refusal) = committed.refusal {
             return Err(refusal.into());

@@ -18,7 +18,7 @@ use coord_core::why::{WaitsFor, Why};
 
 use crate::printer::{BAD, GOOD, STRONG, WARN, paint, plain};
 
-pub(crate) use delivery::{finding, gate, review, smoke};
+pub(crate) use delivery::{finding, review, smoke};
 pub(crate) use standing::{standing, state};
 
 /// One event in one line.

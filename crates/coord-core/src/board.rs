@@ -119,8 +119,8 @@ impl Board {
     #[must_use]
     pub fn spent_on_day(&self, now: Timestamp) -> f64 {
         let ended = self.cost_by_day.get(&now.day()).copied().unwrap_or(0.0);
-        let running: f64 = self.assignments.values().map(|it| it.spent_usd).sum();
-        ended + running
+        let running = self.assignments.values().filter(|it| it.state.is_active());
+        ended + running.map(|it| it.spent_usd).sum::<f64>()
     }
 
     /// The keys of the effects of an assignment that have no outcome yet.

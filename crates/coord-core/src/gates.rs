@@ -66,9 +66,6 @@ fn test(board: &Board, assignment: &Assignment) -> (bool, String) {
 
 fn review(board: &Board, policy: &Policy, assignment: &Assignment) -> (bool, String) {
     let rules = &policy.reviews;
-    if !rules.enabled && !assignment.delivery.wants.review {
-        return (true, "reviews are switched off".to_owned());
-    }
     let verdict = assignment.review_of_head();
     match verdict.map(|verdict| verdict.result) {
         Some(ReviewResult::Approve) => return (true, "its reviewer approved it".to_owned()),
@@ -77,7 +74,7 @@ fn review(board: &Board, policy: &Policy, assignment: &Assignment) -> (bool, Str
         }
         Some(ReviewResult::Comment) => {
             let why = "its reviewer neither approved it nor asked for changes".to_owned();
-            return (!rules.require_approval, why);
+            return (!(rules.enabled && rules.require_approval), why);
         }
         None => {}
     }
@@ -85,10 +82,14 @@ fn review(board: &Board, policy: &Policy, assignment: &Assignment) -> (bool, Str
         Serving::Active(_) => (false, "its review is not over".to_owned()),
         Serving::Useless { why, .. } => (false, format!("its review came to nothing: {why}")),
         Serving::Interrupted { .. } => (false, "its review was interrupted".to_owned()),
-        Serving::None if rules.require_approval || pipeline::wants_review(policy, assignment) => {
+        Serving::None
+            if (rules.enabled && rules.require_approval)
+                || pipeline::wants_review(policy, assignment) =>
+        {
             (false, "its head has not been reviewed".to_owned())
         }
-        Serving::None => (true, "nobody asked for a review".to_owned()),
+        Serving::None if rules.enabled => (true, "nobody asked for a review".to_owned()),
+        Serving::None => (true, "reviews are switched off".to_owned()),
     }
 }
 

@@ -80,6 +80,7 @@ pub(crate) fn next(board: &Board, policy: &Policy, it: &Assignment, now: Timesta
         now,
     };
     at.in_base()
+        .or_else(|| at.pull_by_hand())
         .or_else(|| at.test())
         .or_else(|| at.smoke())
         .or_else(|| at.pull())
@@ -232,17 +233,6 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Whether it goes as far as `goal` by itself: nothing is begun for one of two attempts at an
-    /// issue where a person has had it begun anew.
-    fn is_automated(&self, goal: Goal) -> bool {
-        self.it.is_automated(goal) && self.leads()
-    }
-
-    fn leads(&self) -> bool {
-        let leading = self.board.leading(&self.it.issue);
-        leading.is_some_and(|leading| leading.id == self.it.id)
-    }
-
     fn has_open(&self, kind: EffectKind) -> Option<Next> {
         let open = self.board.has_open(&self.it.id, kind);
         open.then_some(Next::Busy(Busy::Effect(kind)))
@@ -263,7 +253,7 @@ impl Place<'_> {
     fn send_back(&self, cause: Cause, why: &str, onto: Option<CommitId>) -> Option<Next> {
         let (id, rounds) = (&self.it.id, self.it.rounds);
         let guided = format_args!("fix {id} --guidance TEXT");
-        if !self.is_automated(Goal::Merged) {
+        if !self.it.is_automated(Goal::Merged) {
             return self.person(why, format_args!("fix {id}"));
         }
         if rounds >= self.policy.pipeline.max_iterations {
@@ -314,7 +304,7 @@ impl Place<'_> {
             return self.person(why, format_args!("test {}", self.it.id));
         }
         let is_queued = self.state() == Some(&MergeState::Queued);
-        let wanted = is_queued || self.is_automated(Goal::Tested);
+        let wanted = is_queued || self.it.is_automated(Goal::Tested);
         wanted.then_some(Next::Begin(Step::Test))
     }
 
@@ -334,7 +324,7 @@ impl Place<'_> {
         let files = it.end.as_ref().map_or(&[][..], |end| &end.files);
         let needed = needed(&self.policy.smoke.rules, files);
         let wanted = self.policy.smoke.auto_queue && !needed.is_empty();
-        if !wanted || !self.is_automated(Goal::Tested) {
+        if !wanted || !self.it.is_automated(Goal::Tested) {
             return None;
         }
         if !self.has_machine_with(&needed) {
@@ -384,6 +374,11 @@ impl Place<'_> {
         }
     }
 
+    /// Who asks for a pull request gets it, whatever the tests say.
+    fn pull_by_hand(&self) -> Option<Next> {
+        self.it.delivery.wants.pull.and_then(|_| self.pull())
+    }
+
     fn pull(&self) -> Option<Next> {
         let (it, id) = (self.it, &self.it.id);
         let delivery = &it.delivery;
@@ -391,7 +386,7 @@ impl Place<'_> {
             return Some(busy);
         }
         let is_queued = self.state() == Some(&MergeState::Queued);
-        let by_itself = self.is_automated(Goal::Merged) || is_queued;
+        let by_itself = self.it.is_automated(Goal::Merged) || is_queued;
         let configured = by_itself.then_some(self.policy.pipeline.pull_author);
         let author = delivery.wants.pull.or(configured)?;
         if delivery.pull.is_some() {
@@ -461,9 +456,9 @@ impl Place<'_> {
             }
             MergeState::Conflict { base, paths } => {
                 let why = format!("it conflicts with {} in {}", base.short(), paths.join(", "));
-                if !self.is_automated(Goal::Merged) {
+                if !self.it.is_automated(Goal::Merged) {
                     let why = format!("{why}; it is tried again when the base moves");
-                    return self.person(why, format_args!("retry {id}"));
+                    return self.person(why, format_args!("fix {id}"));
                 }
                 let tried = self
                     .board
@@ -489,8 +484,7 @@ impl Place<'_> {
             return Some(match other.is_in_merge_queue() {
                 true => Next::Busy(Busy::Turn(other.id.clone())),
                 // It did not land after all, so that nothing speaks against this one.
-                false if self.leads() => Next::Begin(Step::Queue),
-                false => Next::Nothing,
+                false => Next::Begin(Step::Queue),
             });
         }
         let why = match other {
@@ -519,12 +513,12 @@ impl Place<'_> {
             };
         }
         let is_queued = self.state() == Some(&MergeState::Queued);
-        let wanted = is_queued || self.is_automated(Goal::Merged);
+        let wanted = is_queued || self.it.is_automated(Goal::Merged);
         wanted.then_some(Next::Begin(Step::ReadChecks))
     }
 
     fn queue(&self) -> Option<Next> {
-        let wanted = self.is_automated(Goal::Merged) && self.it.merge.is_none();
+        let wanted = self.it.is_automated(Goal::Merged) && self.it.merge.is_none();
         wanted.then_some(Next::Begin(Step::Queue))
     }
 }

@@ -199,3 +199,15 @@ pub enum Gate {
     /// Every expected check of the head is good.
     Ci,
 }
+
+impl Gate {
+    /// The word in the configuration and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Review => "review",
+            Self::Ci => "ci",
+        }
+    }
+}

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::assignment::{Assignment, MergeEntry, MergeState};
+use crate::assignment::{Assignment, AssignmentKind, MergeEntry, MergeState};
 use crate::board::Board;
 use crate::gates;
 use crate::graph::DependencyGraph;
 use crate::ids::{AssignmentId, RepoName};
 use crate::key::EffectKind;
+use crate::pipeline::{self, Serving};
 use crate::policy::{Gate, Policy};
 use crate::verdict::Combination;
 
@@ -125,11 +126,14 @@ pub fn combination<'b>(
     holds.then_some(found)
 }
 
-/// Whether its gates hold. A merge would meet a pull request that is just being opened.
+/// Whether its gates hold. A merge would meet a pull request that is just being opened, and come
+/// before the word of somebody who tries the branch out.
 fn is_ready(board: &Board, policy: &Policy, it: &Assignment) -> bool {
+    let tried_out = pipeline::serving(board, it, AssignmentKind::Smoke);
     it.is_in_merge_queue()
         && !is_merging(it)
         && !board.has_open(&it.id, EffectKind::Pull)
+        && !matches!(tried_out, Serving::Active(_))
         && gates::first_closed(board, policy, it).is_none()
 }
 

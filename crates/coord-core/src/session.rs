@@ -18,7 +18,7 @@ use crate::key::{self, EffectKind};
 use crate::policy::Policy;
 use crate::why::{WaitsFor, why};
 
-pub use summary::{EndedStep, MergedWork, Summary, WorkEntry};
+pub use summary::{EndedStep, MergedWork, OverriddenGate, Summary, WorkEntry};
 
 /// What is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

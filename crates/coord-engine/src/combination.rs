@@ -288,7 +288,7 @@ impl Search<'_> {
     /// worktree is a new one: a run may leave behind what makes the next one red.
     async fn measure(&self, bench: &Bench, commit: &CommitId) -> Result<Verdict, Halt> {
         let path = tests_run::combination_log(&self.engine.0.home, self.name, commit);
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = path.display();
         let (mut reds, mut broken) = (0, 0);
         loop {
             let log = Log {

@@ -2,17 +2,30 @@
 
 use std::collections::BTreeSet;
 
-use coord_core::assignment::Assignment;
+use coord_core::assignment::{Assignment, MergeState};
 use coord_core::ids::AssignmentId;
 use coord_core::key::EffectKind;
 use coord_core::{Board, Policy, gates, queue};
 
 /// Whether nothing more happens to the assignment by itself: its worker has ended, nobody looks at
-/// its branch, its effects are settled, and it does not stand in the merge queue. What has left the
+/// its branch, its effects are settled, and it neither stands in the merge queue nor waits for an
+/// entry of it. What has left the
 /// board is settled; what another one goes on with is settled with that one.
 #[must_use]
 pub fn settled(board: &Board, id: &AssignmentId) -> bool {
-    last(board, id).is_none_or(|it| !is_busy(board, it) && !it.is_in_merge_queue())
+    last(board, id).is_none_or(|it| {
+        !is_busy(board, it) && !it.is_in_merge_queue() && waited_for(board, it).is_none()
+    })
+}
+
+/// The entry of the queue that it does not go together with: it goes on once that is merged, or
+/// leaves the queue.
+fn waited_for<'b>(board: &'b Board, it: &Assignment) -> Option<&'b Assignment> {
+    let Some(MergeState::Red { with: Some(id), .. }) = it.merge.as_ref().map(|it| &it.state) else {
+        return None;
+    };
+    let other = board.assignments.get(id).filter(|_| !it.stop_requested);
+    other.filter(|other| other.is_in_merge_queue())
 }
 
 /// The assignment itself, or the last of those that went on with it; `None` when that has left the
@@ -52,7 +65,13 @@ fn waits_for_gate<'b>(
     it: &'b Assignment,
     seen: &mut BTreeSet<&'b AssignmentId>,
 ) -> bool {
-    if !it.is_in_merge_queue() || is_busy(board, it) || !seen.insert(&it.id) {
+    if is_busy(board, it) || !seen.insert(&it.id) {
+        return false;
+    }
+    if let Some(other) = waited_for(board, it) {
+        return waits_for_gate(board, policy, other, seen);
+    }
+    if !it.is_in_merge_queue() {
         return false;
     }
     gates::first_closed(board, policy, it).is_some()

@@ -2,7 +2,6 @@
 
 use coord_core::assignment::{Assignment, MergeState};
 use coord_core::ids::{AssignmentId, CommitId};
-use coord_core::policy::Gate;
 use coord_core::verdict::{
     ChecksVerdict, Combination, Finding, Override, ReviewResult, ReviewVerdict, Severity,
     SmokeVerdict,
@@ -72,7 +71,7 @@ pub(super) fn checks(verdict: &ChecksVerdict) -> String {
 
 /// That a person has set a gate aside, and why.
 pub(super) fn set_aside(it: &Override) -> String {
-    let (gate, head) = (gate(it.gate), it.head.short());
+    let (gate, head) = (it.gate.as_str(), it.head.short());
     let set_aside = paint(WARN, "set aside");
     let reason = plain(&it.reason);
     format!("gate `{gate}` {set_aside} for {head}: {reason}")
@@ -158,13 +157,4 @@ pub(super) fn facts(it: &Assignment) -> Vec<String> {
         .filter(|it| queued && it.head == *head);
     facts.extend(green.map(combination));
     facts
-}
-
-/// The word for a gate in the configuration.
-pub(crate) const fn gate(gate: Gate) -> &'static str {
-    match gate {
-        Gate::Test => "test",
-        Gate::Review => "review",
-        Gate::Ci => "ci",
-    }
 }

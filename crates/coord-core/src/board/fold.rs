@@ -8,6 +8,7 @@ use crate::delivery::Delivery;
 use crate::event::{BoardEvent, Recorded};
 use crate::ids::{AssignmentId, CommitId, EffectKey, RepoName, Timestamp};
 use crate::key::EffectKind;
+use crate::policy::Gate;
 use crate::session::{Since, Step, StepRun};
 
 impl Board {
@@ -59,10 +60,7 @@ impl Board {
             BoardEvent::AssignmentEnded { id, at: ended, end } => {
                 self.end(id, *ended, end, at.day());
             }
-            BoardEvent::AssignmentLost { id } => self.with(id, |it| {
-                it.state = AssignmentState::Lost;
-                it.finished_at = Some(at);
-            }),
+            BoardEvent::AssignmentLost { id } => self.lost(id, at),
             BoardEvent::AgentSilent { machine, .. } => {
                 let facts = self.machines.entry(machine.clone()).or_default();
                 facts.silent_since = Some(at);
@@ -109,6 +107,11 @@ impl Board {
             }
             BoardEvent::GateOverridden { id, set_aside } => {
                 self.with(id, |it| it.delivery.overrides.push(set_aside.clone()));
+                // It is merged onto whatever its base is then.
+                if set_aside.gate == Gate::Test {
+                    self.with(id, |it| it.delivery.combination = None);
+                    self.forget_combinations_after(id);
+                }
             }
             BoardEvent::BranchMoved { id, head } => self.branch_moved(id, head),
             BoardEvent::CombinationGreen { id, combination } => {
@@ -145,7 +148,11 @@ impl Board {
                 entry.attempt = entry.attempt.saturating_add(1);
                 entry.state = MergeState::Merging;
             }),
-            BoardEvent::Merged { id, commit, .. } => self.merged(id, commit),
+            BoardEvent::Merged {
+                id,
+                commit,
+                warning,
+            } => self.merged(id, commit, warning.is_none()),
             BoardEvent::MergeConflicted { id, base, paths } => {
                 let (base, paths) = (base.clone(), paths.clone());
                 self.leave_queue(id, MergeState::Conflict { base, paths });
@@ -286,11 +293,26 @@ impl Board {
         });
         assignment.spent_usd = 0.0;
         // By the day of this log, not of the agent's clock, which may be anything.
-        *self.cost_by_day.entry(day).or_default() += end.cost_usd;
+        self.pay(day, end.cost_usd);
+        self.inherit(id);
+    }
+
+    /// Nobody tells any more what it has cost: what is known of that stays with it.
+    fn lost(&mut self, id: &AssignmentId, at: Timestamp) {
+        let Some(it) = self.assignments.get_mut(id) else {
+            return;
+        };
+        it.state = AssignmentState::Lost;
+        it.finished_at = Some(at);
+        let spent = it.spent_usd;
+        self.pay(at.day(), spent);
+    }
+
+    fn pay(&mut self, day: i64, cost_usd: f64) {
+        *self.cost_by_day.entry(day).or_default() += cost_usd;
         if let Some((&last, _)) = self.cost_by_day.last_key_value() {
             self.cost_by_day.retain(|day, _| *day >= last - 1);
         }
-        self.inherit(id);
     }
 
     /// Whoever was to put a branch right and left it as it was has what was found out about it: nobody
@@ -324,8 +346,11 @@ impl Board {
     }
 
     /// The work of `id` is in its base as `commit`: what was tested right on top of it is next, and
-    /// what was tested on anything else was tested in vain.
-    fn merged(&mut self, id: &AssignmentId, commit: &CommitId) {
+    /// what was tested on anything else was tested in vain. That is all, unless it landed as tested.
+    fn merged(&mut self, id: &AssignmentId, commit: &CommitId, as_tested: bool) {
+        let tested = self.assignments.get(id);
+        let tested = tested.and_then(|it| it.delivery.combination.as_ref());
+        let onto = tested.filter(|_| as_tested).map(|it| it.onto.clone());
         let state = MergeState::Merged {
             commit: commit.clone(),
         };
@@ -339,6 +364,7 @@ impl Board {
                     .delivery
                     .combination
                     .take()
+                    .filter(|it| Some(&it.onto) == onto.as_ref())
                     .and_then(|it| it.after_merge_of(id, commit));
             }
         }
@@ -453,6 +479,10 @@ impl Assignment {
         // Whoever wants it merged wants nothing of what went on with it, and does not put it aside.
         self.superseded_by = None;
         self.stop_requested = false;
+        if let Some(end) = &mut self.end {
+            // Nor is its question waited with.
+            end.stuck = None;
+        }
         self.merge = Some(MergeEntry {
             state: MergeState::Queued,
             method,

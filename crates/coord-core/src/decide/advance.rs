@@ -1,14 +1,16 @@
 //! Finished branches on their way: what [`pipeline::next`] says is to be begun, begins.
 
 use super::draft::Draft;
-use super::{fix, merge, serve, test};
+use super::{fix, follow, merge, serve, test};
 use crate::assignment::{About, Assignment};
 use crate::delivery::{PullAuthor, PullText};
 use crate::effect::{Effect, Outcome};
 use crate::event::BoardEvent;
-use crate::ids::{AssignmentId, CommitId};
+use crate::failure::FailureClass;
+use crate::ids::{AssignmentId, CommitId, EffectKey};
 use crate::key::{self, EffectKind};
 use crate::pipeline::{self, Next, Step};
+use crate::policy::Gate;
 use crate::verdict::ChecksVerdict;
 
 /// More steps than any branch can take without waiting for something.
@@ -134,6 +136,31 @@ pub(super) fn checks_read(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Ou
     });
 }
 
+/// Takes the question back how the forge's checks stand where nobody needs to know any more: they may
+/// never end.
+pub(super) fn forget_checks(draft: &mut Draft<'_>) {
+    let board = draft.board();
+    let is_needed = |id: &AssignmentId| {
+        board.assignments.get(id).is_some_and(|it| {
+            let is_over = it.stop_requested || it.merged_as().is_some();
+            it.is_finished_branch() && !is_over && it.overridden(Gate::Ci).is_none()
+        })
+    };
+    let of_checks = |key: &EffectKey| EffectKind::of(key) == Some(EffectKind::Checks);
+    let open = board.open_effects.iter();
+    let pointless: Vec<AssignmentId> = open
+        .filter(|(key, id)| of_checks(key) && !is_needed(id))
+        .map(|(_, id)| id.clone())
+        .collect();
+    let outcome = Outcome::Failed {
+        class: FailureClass::Configuration,
+        error: "nobody needs to know any more".to_owned(),
+    };
+    for id in pointless {
+        draft.settle_open(&id, EffectKind::Checks, &outcome);
+    }
+}
+
 /// The branch is at another commit than we thought: what was asked about the old one is of no use.
 pub(super) fn branch_moved(draft: &mut Draft<'_>, id: &AssignmentId, head: &CommitId) {
     let Some(known) = head_of(draft, id).filter(|known| known != head) else {
@@ -175,7 +202,8 @@ pub(super) fn want_pull(
     author: PullAuthor,
     review: bool,
 ) -> Result<(), crate::command::Refusal> {
-    let it = serve::finished(draft, id)?;
+    let it = serve::under_way(draft, id)?;
+    follow::unrivalled(draft.board(), it)?;
     if let (Some(number), false) = (it.delivery.pull, review) {
         return Err(serve::refuse(
             it,

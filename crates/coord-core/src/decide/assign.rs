@@ -8,7 +8,7 @@ use crate::assignment::{Assignment, AssignmentKind, Waivers};
 use crate::command::{AssignRequest, ClaimEvidence, Refusal, Rule, WhenBlocked};
 use crate::effect::ForeignClaim;
 use crate::event::BoardEvent;
-use crate::ids::{AssignmentId, IssueRef, MachineName};
+use crate::ids::{IssueRef, MachineName};
 use crate::issue::{Issue, IssueState, branch_name};
 use crate::ladder;
 use crate::obstacle::obstacle;
@@ -23,7 +23,7 @@ pub(super) fn assign(draft: &mut Draft<'_>, request: &AssignRequest) -> Result<(
         return asked_again(earlier, &issue);
     }
     let machine = machine(draft, request.machine.as_ref(), &issue)?;
-    unclaimed(draft, &issue, None)?;
+    unclaimed(draft, &issue)?;
     let (found, evidence) = (&request.issue, &request.evidence);
     may_be_worked_on(draft, &issue, found, evidence, &request.waivers)?;
 
@@ -117,14 +117,9 @@ fn trusted(found: &Issue, waivers: &Waivers, issue: &IssueRef) -> Result<(), Ref
     Err(refusal.hint("read it, then pass --trust; or add the author to `trust.users`"))
 }
 
-/// Whether no assignment of the board claims the issue, but for the one that is gone on with.
-pub(super) fn unclaimed(
-    draft: &Draft<'_>,
-    issue: &IssueRef,
-    but: Option<&AssignmentId>,
-) -> Result<(), Refusal> {
-    let claims = |it: &&Assignment| it.claims_issue() && Some(&it.id) != but;
-    let claim = draft.board().of_issue(issue).find(claims);
+/// Whether no assignment of the board claims the issue.
+pub(super) fn unclaimed(draft: &Draft<'_>, issue: &IssueRef) -> Result<(), Refusal> {
+    let claim = draft.board().of_issue(issue).find(|it| it.claims_issue());
     let Some(first) = claim else {
         return Ok(());
     };

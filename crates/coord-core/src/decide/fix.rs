@@ -24,7 +24,6 @@ pub(super) fn fix(draft: &mut Draft<'_>, request: &FixRequest) -> Result<(), Ref
         return Err(serve::refuse(&old, "is being merged"));
     }
     follow::unrivalled(draft.board(), &old)?;
-    assign::unclaimed(draft, &old.issue, Some(&old.id))?;
     let (cause, onto) = found(draft, &old);
     let machine = match &request.machine {
         Some(name) => assign::machine(draft, Some(name), &old.issue)?,

@@ -46,6 +46,8 @@ pub(super) fn enqueue(draft: &mut Draft<'_>, wish: &Wish<'_>) -> Result<(), Refu
         .ordered
         .then(|| last_order(draft).map_or(0, |last| last.saturating_add(1)));
     for (place, id) in (0u32..).zip(ids) {
+        // What went into the queue just now may be another attempt at the same issue.
+        follow::unrivalled(draft.board(), draft.assignment(&id)?)?;
         let order = match first {
             Some(first) => Some(first.saturating_add(place)),
             None => order_in_queue(draft, &id),
@@ -169,7 +171,8 @@ pub(super) fn landed(
     }
 }
 
-/// What conflicts in a repository, unless somebody else solves its issue by now, or tried to.
+/// What conflicts in a repository, unless a person has put it aside, or somebody else solves its
+/// issue by now, or tried to.
 fn conflicted(draft: &Draft<'_>, repo: &RepoName) -> Vec<(AssignmentId, MergeEntry)> {
     let board = draft.board();
     let free = |it: &&Assignment| !board.of_issue(&it.issue).any(Assignment::claims_issue);
@@ -179,9 +182,16 @@ fn conflicted(draft: &Draft<'_>, repo: &RepoName) -> Vec<(AssignmentId, MergeEnt
     };
     let all = board.assignments.values();
     all.filter(|it| it.issue.repo == *repo && it.superseded_by.is_none())
+        .filter(|it| !it.stop_requested && leads(board, it))
         .filter(free)
         .filter_map(entry)
         .collect()
+}
+
+/// Whether it is the one of all attempts at its issue that says where that stands.
+fn leads(board: &Board, it: &Assignment) -> bool {
+    let leading = board.leading(&it.issue);
+    leading.is_some_and(|leading| leading.id == it.id)
 }
 
 fn put(draft: &mut Draft<'_>, id: &AssignmentId, method: MergeMethod, order: Option<u32>) {
@@ -214,7 +224,7 @@ fn everything(draft: &Draft<'_>, wish: &Wish<'_>) -> Result<Vec<AssignmentId>, R
     let candidates = board
         .assignments
         .values()
-        .filter(|it| wish.includes(it) && it.superseded_by.is_none())
+        .filter(|it| wish.includes(it) && it.superseded_by.is_none() && leads(board, it))
         .filter(|it| mergeable(board, it).is_ok() && !it.is_in_merge_queue());
     let (mut ready, mut untested) = (Vec::new(), None);
     for it in candidates {

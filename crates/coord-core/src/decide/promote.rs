@@ -25,6 +25,7 @@ pub(super) fn promote(draft: &mut Draft<'_>) {
     archive_left_over(draft);
     advance::advance(draft);
     serve::stop_pointless(draft);
+    advance::forget_checks(draft);
     while let Some(next) = queue::next(draft.board(), draft.policy).map(|it| it.id.clone()) {
         merge::start(draft, &next);
     }

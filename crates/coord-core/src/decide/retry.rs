@@ -3,11 +3,12 @@
 use super::assign;
 use super::draft::Draft;
 use super::follow;
-use crate::assignment::{Assignment, AssignmentKind, Cause};
+use crate::assignment::{Assignment, AssignmentKind, Cause, WorkerResult};
 use crate::command::{Refusal, RetryRequest, Rule};
 use crate::continuation::{self, Plan};
 use crate::effect::Effect;
 use crate::event::BoardEvent;
+use crate::failure::FailureClass;
 use crate::ids::{AssignmentId, MachineName};
 use crate::key;
 use crate::ladder;
@@ -115,7 +116,7 @@ fn may_be_followed(draft: &Draft<'_>, old: &Assignment) -> Result<(), Refusal> {
             old.id
         )));
     }
-    assign::unclaimed(draft, &old.issue, None)
+    assign::unclaimed(draft, &old.issue)
 }
 
 /// Whether the agent has been silent for as long as it may be.
@@ -148,9 +149,12 @@ fn machine(
     }
 }
 
-/// One up; where a person answers a question the model was not at fault.
+/// One up, unless the model was not at fault: where a person answers a question, or the worker could
+/// not be started.
 fn model(draft: &Draft<'_>, request: &RetryRequest, old: &Assignment) -> Option<String> {
-    let up = || match request.resume {
+    let result = old.end.as_ref().map(|end| end.result);
+    let misconfigured = result == Some(WorkerResult::Failed(FailureClass::Configuration));
+    let up = || match request.resume || misconfigured {
         true => None,
         false => ladder::next_up(&draft.policy.models, old.model.as_deref()).map(str::to_owned),
     };

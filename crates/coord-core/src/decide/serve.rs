@@ -28,7 +28,7 @@ pub(super) fn serve(draft: &mut Draft<'_>, request: &ServeRequest) -> Result<(),
             false => Err(refuse(earlier, "has this id already")),
         };
     }
-    let it = finished(draft, &request.about)?.clone();
+    let it = under_way(draft, &request.about)?.clone();
     if request.kind.writes() {
         return Err(refuse(&it, "can only be looked at"));
     }
@@ -205,7 +205,8 @@ pub(super) fn finished<'d>(
         return Err(refuse(it, "is merged"));
     }
     if let Some(by) = &it.superseded_by {
-        return Err(refuse(it, &format!("was taken over by assignment {by}")));
+        let refusal = refuse(it, &format!("was taken over by assignment {by}"));
+        return Err(refusal.hint(format!("name assignment {by}")));
     }
     if it.state.is_active() {
         let refusal = refuse(it, &format!("is {}", it.state.as_str()));
@@ -217,6 +218,23 @@ pub(super) fn finished<'d>(
     if it.state != AssignmentState::Done {
         let refusal = refuse(it, &format!("is {}", it.state.as_str()));
         return Err(refusal.hint(format!("`coord retry {id}`")));
+    }
+    Ok(it)
+}
+
+/// The same, provided that it goes on: whoever looked at another one would be stopped at once.
+pub(super) fn under_way<'d>(
+    draft: &'d Draft<'_>,
+    id: &AssignmentId,
+) -> Result<&'d Assignment, Refusal> {
+    let it = finished(draft, id)?;
+    if it.stop_requested {
+        let refusal = refuse(it, "was put aside");
+        return Err(refusal.hint(format!("`coord merge {id}` takes it up again")));
+    }
+    if it.question().is_some() {
+        let refusal = refuse(it, "ended with a question");
+        return Err(refusal.hint(format!("`coord resume-stuck {id} --guidance TEXT`")));
     }
     Ok(it)
 }

@@ -18,6 +18,7 @@ impl Summary {
         let _ = writeln!(text, "# {}\n\n{}.", self.title(time), self.overview());
         self.list(&mut text, "Assignments", &self.assignment_lines());
         self.list(&mut text, "Merged", &self.merged_lines());
+        self.list(&mut text, "Gates set aside", &self.override_lines());
         self.list(&mut text, "Waits for a person", &self.waiting_lines());
         self.list(&mut text, "Hooks and housekeeping", &self.step_lines());
         text
@@ -74,8 +75,9 @@ impl Summary {
         let line = |it: &super::WorkEntry| {
             let error = it.error.as_deref().map(|e| format!(": {}", one_line(e)));
             format!(
-                "{} {} {}: {}, ${:.2}{}",
+                "{} {} {} {}: {}, ${:.2}{}",
                 it.id,
+                it.kind.as_str(),
                 it.issue,
                 one_line(&it.title),
                 it.state.as_str(),
@@ -89,9 +91,23 @@ impl Summary {
     fn merged_lines(&self) -> Vec<String> {
         let line = |it: &super::MergedWork| {
             let (issue, title, id) = (&it.issue, one_line(&it.title), &it.id);
-            format!("{issue} {title}: {} by {id}", it.commit.short())
+            let warning = it
+                .warning
+                .as_deref()
+                .map(|it| format!("; {}", one_line(it)));
+            let warning = warning.unwrap_or_default();
+            format!("{issue} {title}: {} by {id}{warning}", it.commit.short())
         };
         self.merged.iter().map(line).collect()
+    }
+
+    fn override_lines(&self) -> Vec<String> {
+        let line = |it: &super::OverriddenGate| {
+            let (set_aside, gate) = (&it.set_aside, it.set_aside.gate.as_str());
+            let (head, reason) = (set_aside.head.short(), one_line(&set_aside.reason));
+            format!("{} {}: {gate} for {head}: {reason}", it.id, it.issue)
+        };
+        self.overrides.iter().map(line).collect()
     }
 
     fn waiting_lines(&self) -> Vec<String> {

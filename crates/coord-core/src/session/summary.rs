@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Occasion, Period, Since, Step, StepResult, Waiting};
-use crate::assignment::{Assignment, AssignmentState, WorkerEnd, WorkerResult};
+use crate::assignment::{Assignment, AssignmentKind, AssignmentState, WorkerEnd, WorkerResult};
 use crate::event::{BoardEvent, Recorded};
 use crate::ids::{AssignmentId, CommitId, IssueRef, MachineName, Timestamp};
+use crate::verdict::Override;
 
 /// What a round or session came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +25,8 @@ pub struct Summary {
     pub assignments: Vec<WorkEntry>,
     /// What reached the base branch.
     pub merged: Vec<MergedWork>,
+    /// The gates that people set aside.
+    pub overrides: Vec<OverriddenGate>,
     /// What waited for a person when it ended.
     pub waiting: Vec<Waiting>,
     /// US dollars of all assignments that ended in it.
@@ -41,6 +44,8 @@ pub struct Summary {
 pub struct WorkEntry {
     /// The assignment.
     pub id: AssignmentId,
+    /// What it was for.
+    pub kind: AssignmentKind,
     /// What it worked on.
     pub issue: IssueRef,
     /// The title of the issue.
@@ -66,6 +71,20 @@ pub struct MergedWork {
     pub title: String,
     /// The commit on the base branch.
     pub commit: CommitId,
+    /// What is not as it should be with it.
+    pub warning: Option<String>,
+}
+
+/// One gate that a person set aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverriddenGate {
+    /// The assignment.
+    pub id: AssignmentId,
+    /// Its issue.
+    pub issue: IssueRef,
+    /// Which gate, for which commit, and why.
+    #[serde(flatten)]
+    pub set_aside: Override,
 }
 
 /// One step that is over.
@@ -81,13 +100,14 @@ pub struct EndedStep {
 
 impl Summary {
     /// The kinds of the events that [`Summary::of`] wants to see.
-    pub const KINDS: [&'static str; 6] = [
+    pub const KINDS: [&'static str; 7] = [
         "assignment_waits",
         "assignment_requested",
         "worker_started",
         "assignment_ended",
         "assignment_lost",
         "merged",
+        "gate_overridden",
     ];
 
     /// Folds the events of a period that ended at `until`. `known` are the assignments in them, as
@@ -105,6 +125,7 @@ impl Summary {
             places: BTreeMap::new(),
             entries: Vec::new(),
             merged: Vec::new(),
+            overrides: Vec::new(),
         };
         let within = period.since.seq..=until.seq;
         for recorded in events.iter().filter(|it| within.contains(&it.seq)) {
@@ -120,6 +141,7 @@ impl Summary {
             assignments: fold.entries,
             cost_per_merged_usd: (merged > 0).then(|| cost_usd / merged as f64),
             merged: fold.merged,
+            overrides: fold.overrides,
             waiting: period.waiting.clone(),
             cost_usd,
             steps: Vec::new(),
@@ -140,14 +162,22 @@ struct Fold<'a> {
     places: BTreeMap<AssignmentId, usize>,
     entries: Vec<WorkEntry>,
     merged: Vec<MergedWork>,
+    overrides: Vec<OverriddenGate>,
 }
 
 impl Fold<'_> {
     fn see(&mut self, event: &BoardEvent) {
         if let BoardEvent::AssignmentEnded { id, end, .. } = event {
             self.ended(id, end);
-        } else if let BoardEvent::Merged { id, commit, .. } = event {
-            self.landed(id, commit);
+        } else if let BoardEvent::Merged {
+            id,
+            commit,
+            warning,
+        } = event
+        {
+            self.landed(id, commit, warning.as_deref());
+        } else if let BoardEvent::GateOverridden { id, set_aside } = event {
+            self.overridden(id, set_aside);
         } else if let Some((id, state)) = standing(event) {
             self.stands(id, state);
         }
@@ -165,13 +195,24 @@ impl Fold<'_> {
         }
     }
 
-    fn landed(&mut self, id: &AssignmentId, commit: &CommitId) {
+    fn overridden(&mut self, id: &AssignmentId, set_aside: &Override) {
+        if let Some(it) = self.known.get(id) {
+            self.overrides.push(OverriddenGate {
+                id: id.clone(),
+                issue: it.issue.clone(),
+                set_aside: set_aside.clone(),
+            });
+        }
+    }
+
+    fn landed(&mut self, id: &AssignmentId, commit: &CommitId, warning: Option<&str>) {
         if let Some(it) = self.known.get(id) {
             self.merged.push(MergedWork {
                 id: id.clone(),
                 issue: it.issue.clone(),
                 title: it.title.clone(),
                 commit: commit.clone(),
+                warning: warning.map(str::to_owned),
             });
         }
     }
@@ -183,6 +224,7 @@ impl Fold<'_> {
                 let it = self.known.get(id)?;
                 self.entries.push(WorkEntry {
                     id: id.clone(),
+                    kind: it.kind,
                     issue: it.issue.clone(),
                     title: it.title.clone(),
                     machine: it.machine.clone(),

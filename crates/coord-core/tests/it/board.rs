@@ -1,7 +1,8 @@
 //! The fold by itself.
 
-use coord_core::assignment::{MergeMethod, TestResult, TestVerdict, WorkerEnd, WorkerResult};
+use coord_core::assignment::{MergeMethod, WorkerEnd, WorkerResult};
 use coord_core::ids::{AssignmentId, CommitId};
+use coord_core::verdict::{TestResult, TestVerdict};
 use coord_core::{Board, BoardEvent, Recorded};
 
 use crate::world::{START, World, id, request};
@@ -38,6 +39,7 @@ fn events_of(id: &AssignmentId) -> Vec<BoardEvent> {
                 head: commit.clone(),
                 result: TestResult::Passed,
                 note: String::new(),
+                output: None,
                 at,
             },
         },
@@ -50,6 +52,7 @@ fn events_of(id: &AssignmentId) -> Vec<BoardEvent> {
         BoardEvent::Merged {
             id: id.clone(),
             commit: commit.clone(),
+            warning: None,
         },
         BoardEvent::MergeConflicted {
             id: id.clone(),

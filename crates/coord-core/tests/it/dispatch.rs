@@ -1,20 +1,17 @@
 //! `assign`: the rules in their order, waiting, and what is dispatched.
 
 use coord_core::Command;
-use coord_core::assignment::{AssignmentState, Goal, TestResult, WorkerEnd, WorkerResult};
+use coord_core::assignment::{AssignmentState, Goal, WorkerEnd, WorkerResult};
 use coord_core::command::{AgentReport, ClaimEvidence, Rule, WhenBlocked};
-use coord_core::effect::{CommentEvent, DispatchSpec, Effect, Outcome};
+use coord_core::effect::{CommentEvent, DispatchSpec, Outcome};
 use coord_core::failure::FailureClass;
 use coord_core::issue::IssueState;
+use coord_core::verdict::TestResult;
 
 use crate::world::{World, comment, id, kinds, policy, request, success};
 
 fn spec(world: &World, n: u64) -> DispatchSpec {
-    let key = coord_core::key::dispatch(&id(n));
-    match &world.outbox[&key].effect {
-        Effect::Dispatch(spec) => (**spec).clone(),
-        other => panic!("{other:?}"),
-    }
+    world.spec(n)
 }
 
 #[test]
@@ -122,11 +119,18 @@ fn an_issue_has_one_worker() {
     world.work(1, &["a"]);
     insta::assert_snapshot!(world.refused(second.clone(), Rule::Claimed), @"lib#1 is claimed by assignment 000000000001 on rack, which is done and on its way to the merge (`coord why lib#1` says what it waits for)");
     let _ = world.tested(1, TestResult::Passed);
+    world.all_green();
     world.refused(second.clone(), Rule::Claimed);
 
     let commit = "f".repeat(40).as_str().into();
     let key = format!("merge:{}:1", id(1));
-    let _ = world.answer(&key, Outcome::Merged { commit });
+    let _ = world.answer(
+        &key,
+        Outcome::Merged {
+            commit,
+            warning: None,
+        },
+    );
     insta::assert_snapshot!(world.refused(second, Rule::Claimed), @"lib#1 is claimed by assignment 000000000001 on rack, which is merged (its issue is about to be closed)");
 }
 
@@ -203,8 +207,9 @@ fn declared_files_are_leased_until_the_merge() {
 }
 
 #[test]
-fn failed_tests_end_the_lease() {
+fn what_waits_for_a_person_after_failed_tests_holds_no_lease() {
     let mut world = World::new();
+    world.policy.pipeline.max_iterations = 0;
     world.assigned(request(1, "lib", 1, &["src/"]));
     world.work(1, &["src/a.rs"]);
     let _ = world.tested(1, TestResult::Failed);

@@ -6,11 +6,19 @@
 )]
 
 mod board;
+mod budgets;
 mod claims;
+mod combining;
 mod dispatch;
 mod merging;
+mod model;
+mod overrides;
+mod pipeline;
 mod recovery;
 mod reports;
+mod reviewing;
+mod sending_back;
+mod serving;
 mod sessions;
 mod stopping;
 mod stories;

@@ -1,16 +1,15 @@
 //! Tests, gates and the merge queue.
 
-use coord_core::assignment::{
-    AssignmentState, Goal, MergeMethod, MergeState, TestResult, WorkerEnd,
-};
+use coord_core::assignment::{AssignmentState, Goal, MergeMethod, MergeState, WorkerEnd};
 use coord_core::command::Rule;
 use coord_core::effect::{CommentEvent, Outcome};
 use coord_core::failure::FailureClass;
 use coord_core::ids::CommitId;
 use coord_core::policy::Gate;
+use coord_core::verdict::TestResult;
 use coord_core::{Command, queue};
 
-use crate::world::{World, comment, head, id, kinds, refusal_of, request, success};
+use crate::world::{World, comment, green, head, id, kinds, refusal_of, request, success};
 
 fn merge_state(world: &World, n: u64) -> MergeState {
     world.get(n).merge.clone().unwrap().state
@@ -28,14 +27,27 @@ fn finished(world: &mut World, n: u64, repo: &str, files: &[&str]) {
 fn verdict(world: &mut World, n: u64, result: TestResult) {
     let note = "by hand".into();
     let id = id(n);
-    let decision = world.run(&Command::RecordVerdict { id, result, note });
+    let decision = world.run(&Command::RecordVerdict {
+        id,
+        result,
+        note,
+        output: None,
+    });
     assert_eq!(decision.refusal, None);
 }
 
-fn open_merges(world: &World) -> Vec<String> {
+/// The merges that run once every combination is green.
+fn open_merges(world: &mut World) -> Vec<String> {
+    world.all_green();
     let open = world.open();
     let merges = open.iter().filter(|key| key.starts_with("merge:"));
     merges.map(|key| (*key).to_owned()).collect()
+}
+
+/// Whether a review by a person's word is demanded, which nobody gives.
+fn demand_reviews(world: &mut World, demanded: bool) {
+    let rules = &mut world.policy.reviews;
+    (rules.enabled, rules.require_approval) = (demanded, demanded);
 }
 
 fn conflict() -> Outcome {
@@ -50,20 +62,40 @@ fn a_tested_branch_is_merged_and_leaves_the_board() {
     let mut world = World::new();
     world.assigned(request(1, "lib", 1, &[]));
     world.work(1, &["a"]);
-    let decision = world.tested(1, TestResult::Passed);
+    let tested = world.tested(1, TestResult::Passed);
     assert_eq!(
-        kinds(&decision),
+        kinds(&tested),
+        ["effect_settled", "test_recorded", "effect_queued"]
+    );
+    let opened = world.pull_opened(1);
+    assert_eq!(
+        kinds(&opened),
         [
             "effect_settled",
-            "test_recorded",
+            "pull_opened",
             "merge_queued",
+            "effect_queued"
+        ]
+    );
+    let combined = world.combined(1, &[green()]);
+    assert_eq!(
+        kinds(&combined),
+        [
+            "effect_settled",
+            "combination_green",
             "merge_started",
             "effect_queued"
         ]
     );
     let commit = CommitId::new("c".repeat(40));
     let key = format!("merge:{}:1", id(1));
-    let _ = world.answer(&key, Outcome::Merged { commit });
+    let _ = world.answer(
+        &key,
+        Outcome::Merged {
+            commit,
+            warning: None,
+        },
+    );
     insta::assert_snapshot!(comment(&world, CommentEvent::Merge, 1), @"Merged as `cccccccccccccccccccccccccccccccccccccccc`.");
     world.post_comments();
     assert!(world.is_on_board(1), "its issue is still open");
@@ -94,17 +126,26 @@ fn failed_attempts_leave_with_the_issue() {
 #[test]
 fn a_red_test_stops_it_until_a_green_one() {
     let mut world = World::new();
+    world.policy.pipeline.max_iterations = 0;
     world.assigned(request(1, "lib", 1, &[]));
     world.work(1, &["a"]);
     let running = world.run(&Command::Test { id: id(1) });
     insta::assert_snapshot!(refusal_of(&running, Rule::State), @"assignment 000000000001 is being tested already (`coord wait 000000000001`)");
     let _ = world.tested(1, TestResult::Failed);
-    assert_eq!(world.open(), [""; 0]);
+    assert_eq!(world.open(), [""; 0], "a person is asked at once");
 
     let _ = world.run(&Command::Test { id: id(1) });
     let again = format!("test:{}:{}:2", id(1), head(1));
     let (result, note) = (TestResult::Passed, String::new());
-    let _ = world.answer(&again, Outcome::Tested { result, note });
+    let _ = world.answer(
+        &again,
+        Outcome::Tested {
+            result,
+            note,
+            output: None,
+        },
+    );
+    world.all_green();
     assert_eq!(merge_state(&world, 1), MergeState::Merging);
 }
 
@@ -132,7 +173,7 @@ fn a_verdict_counts_for_its_own_commit() {
     let mut moved = world.get(1).clone();
     moved.end = Some(success(2, &["a"]));
     assert_eq!(moved.verdict_for_head(), None);
-    let gates = coord_core::gates(&world.policy, &moved);
+    let gates = coord_core::gates(&world.board, &world.policy, &moved);
     assert!(gates.iter().any(|it| it.gate == Gate::Test && !it.holds));
 }
 
@@ -165,7 +206,7 @@ fn without_a_verdict_nothing_is_queued() {
     finished(&mut world, 2, "lib", &["b"]);
     verdict(&mut world, 2, TestResult::Skipped);
     assert_eq!(world.merge(&[], false).refusal, None);
-    assert_eq!(open_merges(&world), ["merge:000000000002:1"]);
+    assert_eq!(open_merges(&mut world), ["merge:000000000002:1"]);
     insta::assert_snapshot!(refusal_of(&world.merge(&[2], false), Rule::State), @"assignment 000000000002 is being merged");
 }
 
@@ -175,18 +216,19 @@ fn where_no_test_is_demanded_none_is_needed() {
     world.policy.gates.clear();
     finished(&mut world, 1, "lib", &["a"]);
     assert_eq!(world.merge(&[1], false).refusal, None);
+    world.all_green();
     assert_eq!(merge_state(&world, 1), MergeState::Merging);
 }
 
 #[test]
 fn a_gate_that_does_not_hold_keeps_the_entry_in_the_queue() {
     let mut world = World::new();
-    world.policy.reviews_enabled = true;
+    demand_reviews(&mut world, true);
     finished(&mut world, 1, "lib", &["a"]);
     verdict(&mut world, 1, TestResult::Passed);
     let _ = world.merge(&[1], false);
     assert_eq!(merge_state(&world, 1), MergeState::Queued);
-    assert_eq!(open_merges(&world), [""; 0]);
+    assert_eq!(open_merges(&mut world), [""; 0]);
 
     verdict(&mut world, 1, TestResult::Failed);
     let reason = "its tests failed".to_owned();
@@ -196,7 +238,7 @@ fn a_gate_that_does_not_hold_keeps_the_entry_in_the_queue() {
 #[test]
 fn one_merge_at_a_time_and_small_diffs_first() {
     let mut world = World::new();
-    world.policy.reviews_enabled = true;
+    demand_reviews(&mut world, true);
     finished(&mut world, 1, "lib", &["a", "b", "c"]);
     finished(&mut world, 2, "lib", &["a", "b"]);
     finished(&mut world, 3, "lib", &["a"]);
@@ -204,10 +246,13 @@ fn one_merge_at_a_time_and_small_diffs_first() {
         verdict(&mut world, n, TestResult::Passed);
     }
     let _ = world.merge(&[], false);
-    world.policy.reviews_enabled = false;
+    for n in 1..=3 {
+        let _ = world.pull_opened(n);
+    }
+    demand_reviews(&mut world, false);
     let _ = world.run(&Command::Tick);
     for n in [3, 2, 1] {
-        assert_eq!(open_merges(&world), [format!("merge:{}:1", id(n))]);
+        assert_eq!(open_merges(&mut world), [format!("merge:{}:1", id(n))]);
         world.merged(n, 1);
     }
 }
@@ -228,7 +273,7 @@ fn a_persons_order_comes_before_everything() {
         .collect();
     assert_eq!(order, [id(3), id(2), id(1)]);
     for n in [3, 2, 1] {
-        assert_eq!(open_merges(&world), [format!("merge:{}:1", id(n))]);
+        assert_eq!(open_merges(&mut world), [format!("merge:{}:1", id(n))]);
         world.merged(n, 1);
     }
 }
@@ -236,17 +281,17 @@ fn a_persons_order_comes_before_everything() {
 #[test]
 fn upstream_is_merged_before_downstream() {
     let mut world = World::new();
-    world.policy.reviews_enabled = true;
+    demand_reviews(&mut world, true);
     finished(&mut world, 1, "app", &["a"]);
     finished(&mut world, 2, "lib", &["a", "b"]);
     verdict(&mut world, 1, TestResult::Passed);
     verdict(&mut world, 2, TestResult::Passed);
     let _ = world.merge(&[], false);
-    world.policy.reviews_enabled = false;
+    demand_reviews(&mut world, false);
     let _ = world.run(&Command::Tick);
-    assert_eq!(open_merges(&world), ["merge:000000000002:1"]);
+    assert_eq!(open_merges(&mut world), ["merge:000000000002:1"]);
     world.merged(2, 1);
-    assert_eq!(open_merges(&world), ["merge:000000000001:1"]);
+    assert_eq!(open_merges(&mut world), ["merge:000000000001:1"]);
 }
 
 #[test]
@@ -257,6 +302,7 @@ fn a_conflict_is_tried_again_when_the_base_has_moved() {
         verdict(&mut world, n, TestResult::Passed);
     }
     let _ = world.merge(&[1], false);
+    world.all_green();
     let _ = world.answer(&format!("merge:{}:1", id(1)), conflict());
     assert!(matches!(
         merge_state(&world, 1),
@@ -264,17 +310,17 @@ fn a_conflict_is_tried_again_when_the_base_has_moved() {
     ));
     assert!(!world.get(1).holds_lease());
     let _ = world.run(&Command::Tick);
-    assert_eq!(open_merges(&world), [""; 0], "the base is where it was");
+    assert_eq!(open_merges(&mut world), [""; 0], "the base is where it was");
 
     let _ = world.merge(&[2], false);
     world.merged(2, 1);
-    assert_eq!(open_merges(&world), ["merge:000000000001:2"]);
+    assert_eq!(open_merges(&mut world), ["merge:000000000001:2"]);
     let _ = world.answer(&format!("merge:{}:2", id(1)), conflict());
-    assert_eq!(open_merges(&world), [""; 0], "once per base");
+    assert_eq!(open_merges(&mut world), [""; 0], "once per base");
 
     // A person may try at any time.
     let _ = world.merge(&[1], false);
-    assert_eq!(open_merges(&world), ["merge:000000000001:3"]);
+    assert_eq!(open_merges(&mut world), ["merge:000000000001:3"]);
 }
 
 #[test]
@@ -287,10 +333,11 @@ fn a_refusal_of_the_forge_waits_for_a_person() {
     let outcome = Outcome::MergeRefused {
         reason: reason.clone(),
     };
+    world.all_green();
     let _ = world.answer(&format!("merge:{}:1", id(1)), outcome);
     assert_eq!(merge_state(&world, 1), MergeState::Refused { reason });
     let _ = world.merge(&[], false);
-    assert_eq!(open_merges(&world), ["merge:000000000001:2"]);
+    assert_eq!(open_merges(&mut world), ["merge:000000000001:2"]);
 }
 
 #[test]
@@ -303,6 +350,7 @@ fn an_answer_of_another_kind_leaves_nothing_hanging() {
     finished(&mut world, 2, "lib", &["a"]);
     verdict(&mut world, 2, TestResult::Passed);
     let _ = world.merge(&[2], false);
+    world.all_green();
     let _ = world.answer(&format!("merge:{}:1", id(2)), Outcome::Dispatched);
     assert!(matches!(merge_state(&world, 2), MergeState::Refused { .. }));
 }
@@ -319,12 +367,13 @@ fn a_wish_is_granted_as_a_whole() {
         repo: Some(repo.into()),
         method: MergeMethod::Rebase,
         ordered: false,
+        set_aside: None,
     };
     insta::assert_snapshot!(refusal_of(&world.run(&wish(&[1, 2], "lib")), Rule::State), @"assignment 000000000002 belongs to app");
     refusal_of(&world.merge(&[1, 7], false), Rule::UnknownAssignment);
     assert_eq!(world.get(1).merge, None);
     let _ = world.run(&wish(&[], "app"));
-    assert_eq!(open_merges(&world), ["merge:000000000002:1"]);
+    assert_eq!(open_merges(&mut world), ["merge:000000000002:1"]);
 }
 
 #[test]
@@ -335,9 +384,27 @@ fn a_conflict_is_not_tried_again_once_somebody_else_solves_the_issue() {
         verdict(&mut world, n, TestResult::Passed);
     }
     let _ = world.merge(&[1], false);
+    world.all_green();
     let _ = world.answer(&format!("merge:{}:1", id(1)), conflict());
     world.assigned(request(3, "lib", 1, &[]));
     let _ = world.merge(&[2], false);
     world.merged(2, 1);
-    assert_eq!(open_merges(&world), [""; 0]);
+    assert_eq!(open_merges(&mut world), [""; 0]);
+}
+
+#[test]
+fn of_two_attempts_at_an_issue_one_is_queued() {
+    let mut world = World::new();
+    for n in [1, 2] {
+        let mut request = request(n, "lib", 7, &[]);
+        request.goal = Goal::Worked;
+        world.assigned(request);
+        world.work(n, &["a"]);
+        verdict(&mut world, n, TestResult::Passed);
+    }
+    let refused = world.merge(&[1, 2], false);
+    insta::assert_snapshot!(refusal_of(&refused, Rule::Claimed), @"lib#7 is claimed by assignment 000000000001 by now (`coord stop 000000000001` first)");
+    let _ = world.merge(&[], false);
+    assert_eq!(world.get(1).merge, None);
+    assert_eq!(merge_state(&world, 2), MergeState::Queued);
 }

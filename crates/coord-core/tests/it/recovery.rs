@@ -1,13 +1,14 @@
 //! Going on with work that came to nothing: by hand, by itself, and with a person's answer.
 
 use coord_core::assignment::{
-    Assignment, AssignmentKind, AssignmentState, Cause, Goal, TestResult, WorkerEnd, WorkerResult,
+    Assignment, AssignmentKind, AssignmentState, Cause, Goal, WorkerEnd, WorkerResult,
 };
 use coord_core::command::{AgentReport, RetryRequest, Rule, WhenBlocked};
 use coord_core::effect::{DispatchSpec, Effect, Outcome};
 use coord_core::failure::FailureClass;
 use coord_core::ids::{CommitId, EffectKey};
 use coord_core::policy::ModelPolicy;
+use coord_core::verdict::TestResult;
 use coord_core::{BoardEvent, Command, Decision, why};
 
 use crate::world::{World, again, head, id, issue_ref, policy, refusal_of, request, success};
@@ -246,8 +247,15 @@ fn what_may_not_be_retried() {
     let _ = world.finish(1, success(1, &["src/lib.rs"]));
     lines.push(refusal_of(&retry(&mut world, |_| {}), Rule::Claimed));
     let _ = world.tested(1, TestResult::Passed);
+    world.all_green();
     let commit = CommitId::new("c".repeat(40));
-    let _ = world.answer(&format!("merge:{}:1", id(1)), Outcome::Merged { commit });
+    let _ = world.answer(
+        &format!("merge:{}:1", id(1)),
+        Outcome::Merged {
+            commit,
+            warning: None,
+        },
+    );
     lines.push(refusal_of(&retry(&mut world, |_| {}), Rule::Claimed));
     insta::assert_snapshot!(lines.join("\n"), @r"
     assignment 000000000001 is running (`coord stop 000000000001` ends it, `coord resume-stuck 000000000001 --guidance TEXT` tells it something)
@@ -259,6 +267,7 @@ fn what_may_not_be_retried() {
 #[test]
 fn only_the_last_attempt_can_be_retried_and_merged() {
     let mut world = world(false);
+    world.policy.pipeline.max_iterations = 0;
     running(&mut world);
     let _ = world.finish(1, success(1, &["src/lib.rs"]));
     let _ = world.tested(1, TestResult::Failed);
@@ -285,6 +294,7 @@ fn only_the_last_attempt_can_be_retried_and_merged() {
         id: id(1),
         result,
         note,
+        output: None,
     };
     let _ = world.run(&verdict);
     assert!(!world.get(1).is_in_merge_queue(), "not by itself");
@@ -297,6 +307,7 @@ fn only_the_last_attempt_can_be_retried_and_merged() {
 #[test]
 fn red_work_that_was_retried_is_not_merged_by_itself() {
     let mut world = world(false);
+    world.policy.pipeline.max_iterations = 0;
     running(&mut world);
     let _ = world.finish(1, success(1, &["src/lib.rs"]));
     let _ = world.tested(1, TestResult::Failed);
@@ -304,7 +315,14 @@ fn red_work_that_was_retried_is_not_merged_by_itself() {
     let _ = retry(&mut world, |_| {});
     let (result, note) = (TestResult::Passed, String::new());
     let key = format!("test:{}:{}:2", id(1), head(1));
-    let _ = world.answer(&key, Outcome::Tested { result, note });
+    let _ = world.answer(
+        &key,
+        Outcome::Tested {
+            result,
+            note,
+            output: None,
+        },
+    );
     assert_eq!(world.get(1).merge, None);
 }
 

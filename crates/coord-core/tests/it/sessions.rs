@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use coord_core::assignment::TestResult;
 use coord_core::command::Rule;
 use coord_core::effect::Outcome;
 use coord_core::failure::FailureClass;
 use coord_core::policy::{CheckoutCommand, HousekeepingPolicy};
 use coord_core::session::{EndedStep, Occasion, Since, Step, StepResult, Summary};
+use coord_core::verdict::TestResult;
 use coord_core::{BoardEvent, Command, Decision};
 use insta::assert_snapshot;
 
@@ -63,6 +63,7 @@ fn a_session_without_anything_in_it_is_not_closed() {
 #[test]
 fn what_is_at_work_keeps_a_session_open_unless_forced() {
     let mut world = World::new();
+    world.policy.pipeline.max_iterations = 0;
     world.assigned(request(1, "lib", 1, &["a"]));
     let refused = close(&mut world, false);
     assert_snapshot!(refusal_of(&refused, Rule::State), @"still at work: 000000000001 (lib#1, requested) (`coord wait` or `coord stop` them; with --force they go on into the next session)");
@@ -142,6 +143,7 @@ fn hooks_then_housekeeping_run_one_after_the_other_and_none_stops_the_others() {
 #[test]
 fn a_round_is_over_once_when_the_last_of_it_is_merged() {
     let mut world = World::new();
+    world.policy.pipeline.max_iterations = 0;
     world.policy.on_round_complete = vec![Step::SummaryReport];
     world.assigned(request(1, "lib", 1, &["a"]));
     world.assigned(request(2, "lib", 2, &["b"]));
@@ -167,7 +169,14 @@ fn a_round_is_over_once_when_the_last_of_it_is_merged() {
     let key: String = open.filter(|key| key.starts_with("test:")).collect();
     let note = String::new();
     let result = TestResult::Failed;
-    let _ = world.answer(&key, Outcome::Tested { result, note });
+    let _ = world.answer(
+        &key,
+        Outcome::Tested {
+            result,
+            note,
+            output: None,
+        },
+    );
     assert_eq!(rounds(&world), 2);
 }
 
@@ -209,15 +218,15 @@ fn the_summary_tells_outcomes_merges_cost_and_what_waits() {
         },
     });
     assert_snapshot!(summary.report(&|at| at.as_millis().to_string()), @r"
-    # Session 39: 1767225600000 to 1767229200000
+    # Session 45: 1767225600000 to 1767229200000
 
     3 assignments (1 done, 1 failed, 1 requested); 1 issue merged; $0.20, $0.20 for each merged issue.
 
     ## Assignments
 
-    - 000000000001 lib#1 Do thing 1: done, $0.10
-    - 000000000002 lib#2 Do thing 2: failed, $0.10: exit [2J code 3
-    - 000000000003 lib#3 Do thing 3: requested, $0.00
+    - 000000000001 work lib#1 Do thing 1: done, $0.10
+    - 000000000002 work lib#2 Do thing 2: failed, $0.10: exit [2J code 3
+    - 000000000003 work lib#3 Do thing 3: requested, $0.00
 
     ## Merged
 

@@ -2,11 +2,12 @@
 
 use coord_core::assignment::{AssignmentState, Goal, WorkerEnd, WorkerResult};
 use coord_core::command::{AgentReport, Rule, WhenBlocked};
-use coord_core::effect::Outcome;
+use coord_core::effect::{CombinedResult, Outcome};
 use coord_core::failure::FailureClass;
+use coord_core::verdict::TestResult;
 use coord_core::{Command, Decision};
 
-use crate::world::{START, World, id, kinds, refusal_of, request, success};
+use crate::world::{START, World, green, id, kinds, refusal_of, request, success};
 
 fn stop(world: &mut World, n: u64) -> Decision {
     world.run(&Command::Stop { id: id(n) })
@@ -133,8 +134,68 @@ fn a_worker_that_was_done_before_the_stop_keeps_its_work() {
 #[test]
 fn what_has_ended_cannot_be_stopped() {
     let mut world = World::new();
-    world.assigned(request(1, "lib", 1, &[]));
+    let mut by_hand = request(1, "lib", 1, &[]);
+    by_hand.goal = Goal::Worked;
+    world.assigned(by_hand);
     world.work(1, &["a"]);
     insta::assert_snapshot!(refusal_of(&stop(&mut world, 1), Rule::State), @"assignment 000000000001 is done");
     insta::assert_snapshot!(refusal_of(&stop(&mut world, 9), Rule::UnknownAssignment), @"no assignment on the board has the id 000000000009 (`coord status` lists the ids, `coord history` the finished ones)");
+}
+
+#[test]
+fn a_finished_branch_is_put_aside_until_somebody_wants_it_merged() {
+    let mut world = World::new();
+    world.assigned(request(1, "lib", 1, &["src/"]));
+    world.work(1, &["src/a.rs"]);
+    assert_eq!(kinds(&stop(&mut world, 1)), ["stop_requested"]);
+    refusal_of(&stop(&mut world, 1), Rule::State);
+    assert!(
+        !world.get(1).holds_lease(),
+        "somebody else may have its files"
+    );
+    let _ = world.tested(1, TestResult::Passed);
+    assert_eq!(world.open(), [""; 0], "nothing goes on by itself");
+    insta::assert_snapshot!(world.why("lib", 1), @"merging: a person has put its branch aside [person]");
+
+    assert_eq!(world.merge(&[1], false).refusal, None);
+    world.merged(1, 1);
+    assert!(world.board.assignments.is_empty());
+}
+
+#[test]
+fn an_entry_of_the_queue_can_be_put_aside_until_the_forge_is_asked() {
+    let mut world = World::new();
+    world.assigned(request(1, "lib", 1, &[]));
+    world.work(1, &["a"]);
+    let _ = world.tested(1, TestResult::Passed);
+    let _ = world.pull_opened(1);
+    assert_eq!(kinds(&stop(&mut world, 1)), ["stop_requested"]);
+    let _ = world.combined(1, &[green()]);
+    assert_eq!(world.open(), [""; 0], "what came of its test is of no use");
+
+    let _ = world.merge(&[1], false);
+    world.all_green();
+    refusal_of(&stop(&mut world, 1), Rule::State);
+}
+
+#[test]
+fn what_was_put_aside_is_not_tried_again_when_the_base_moves() {
+    let mut world = World::new();
+    let mut by_hand = request(1, "lib", 1, &[]);
+    by_hand.goal = Goal::Tested;
+    world.assigned(by_hand);
+    world.work(1, &["a"]);
+    let _ = world.tested(1, TestResult::Passed);
+    let _ = world.merge(&[1], false);
+    let _ = world.pull_opened(1);
+    let paths = vec!["a".into()];
+    let _ = world.combined(1, &[CombinedResult::Conflict { paths }]);
+    assert_eq!(kinds(&stop(&mut world, 1)), ["stop_requested"]);
+
+    world.assigned(request(2, "lib", 2, &[]));
+    world.delivered(2, &["b"]);
+    world.all_green();
+    world.merged(2, 1);
+    assert!(world.get(1).stop_requested);
+    assert_eq!(world.open(), [""; 0]);
 }

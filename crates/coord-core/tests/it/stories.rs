@@ -1,13 +1,22 @@
 //! End-to-end histories, as somebody would read them in the log.
 
-use coord_core::assignment::{TestResult, WorkerEnd, WorkerResult};
+use coord_core::assignment::{WorkerEnd, WorkerResult};
 use coord_core::command::{AgentReport, WhenBlocked};
-use coord_core::effect::Outcome;
+use coord_core::effect::{CombinedResult, Outcome};
 use coord_core::failure::FailureClass;
-use coord_core::ids::CommitId;
+use coord_core::verdict::TestResult;
 use coord_core::{BoardEvent, Command};
 
-use crate::world::{START, World, id, kind, request};
+use crate::world::{START, World, commit, green, id, kind, request, success};
+
+fn merged_but_for_its_issue(world: &mut World, n: u64) {
+    let key = world.key("merge", n);
+    let (commit, warning) = (commit(0xface_0000 + n), None);
+    let _ = world.answer(&key, Outcome::Merged { commit, warning });
+    let key = world.key("close", n);
+    let _ = world.answer(&key, Outcome::IssueClosed);
+    world.post_comments();
+}
 
 /// The log, one line an event: seconds, kind, whose, and what else tells it from others.
 fn history(world: &World) -> String {
@@ -21,6 +30,9 @@ fn history(world: &World) -> String {
             }
             BoardEvent::EffectQueued { key, .. } | BoardEvent::EffectSettled { key, .. } => {
                 format!(" {key}")
+            }
+            BoardEvent::AssignmentSuperseded { by, cause, .. } => {
+                format!(" by {by}, because {}", cause.as_str())
             }
             BoardEvent::MergeConflicted { paths, .. } => format!(" in {paths:?}"),
             BoardEvent::TestRecorded { verdict, .. } => format!(" {:?}", verdict.result),
@@ -59,7 +71,7 @@ fn one_issue_from_request_to_archive() {
     world.sleep(60);
     let paths = vec!["src/lib.rs".into()];
     let _ = world.report(1, AgentReport::Files { paths });
-    let _ = world.finish(1, crate::world::success(1, &["src/lib.rs", "src/new.rs"]));
+    let _ = world.finish(1, success(1, &["src/lib.rs", "src/new.rs"]));
     world.post_comments();
     world.sleep(5);
     let _ = world.tested(1, TestResult::Passed);
@@ -96,14 +108,31 @@ fn two_that_overlap_against_advice_and_conflict() {
     world.assigned(second);
     world.work(1, &["src/lib.rs"]);
     world.work(2, &["src/lib.rs"]);
-    let _ = world.tested(2, TestResult::Passed);
-    let _ = world.tested(1, TestResult::Passed);
-    let base = CommitId::new("b".repeat(40));
+    for n in [1, 2] {
+        let _ = world.tested(n, TestResult::Passed);
+        let _ = world.pull_opened(n);
+    }
+    let _ = world.combined(1, &[green()]);
+    merged_but_for_its_issue(&mut world, 1);
     let paths = vec!["src/lib.rs".to_owned()];
-    let conflict = Outcome::MergeConflict { base, paths };
-    let _ = world.answer(&format!("merge:{}:1", id(2)), conflict);
-    world.merged(1, 1);
-    world.merged(2, 2);
+    let _ = world.combined(2, &[CombinedResult::Conflict { paths }]);
+    let rebased = world.next_of(2);
+    let end = WorkerEnd {
+        base: Some(world.tip("lib")),
+        ..success(3, &["src/lib.rs"])
+    };
+    let _ = world.ends(rebased, end);
+    let key = world.key("test", rebased);
+    let (result, note) = (TestResult::Passed, String::new());
+    let _ = world.answer(
+        &key,
+        Outcome::Tested {
+            result,
+            note,
+            output: None,
+        },
+    );
+    world.merged(rebased, 1);
     assert!(world.board.assignments.is_empty() && world.outbox.is_empty());
     insta::assert_snapshot!(history(&world));
 }

@@ -4,15 +4,21 @@
 use std::collections::BTreeSet;
 
 use coord_core::assignment::{
-    Assignment, AssignmentState, Goal, MergeMethod, MergeState, TestResult, WorkerEnd, WorkerResult,
+    Assignment, AssignmentKind, AssignmentState, Goal, MergeMethod, MergeState, WorkerEnd,
+    WorkerResult,
 };
-use coord_core::command::{AgentReport, ClaimEvidence, WhenBlocked};
-use coord_core::effect::{Effect, Outcome};
+use coord_core::command::{
+    AgentReport, ClaimEvidence, FixRequest, ServeRequest, SetAside, WhenBlocked,
+};
+use coord_core::delivery::PullAuthor;
+use coord_core::effect::{AnswerSpec, CombinationEntry, Combined, CombinedResult, Effect, Outcome};
 use coord_core::failure::FailureClass;
 use coord_core::ids::{AssignmentId, CommitId, EffectKey, MachineName, RepoName};
 use coord_core::key::EffectKind;
+use coord_core::policy::Gate;
 use coord_core::scope::Glob;
 use coord_core::session::{self, StepResult};
+use coord_core::verdict::{ReviewResult, TestResult};
 use coord_core::{Board, BoardEvent, Command, Recorded, why};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -49,6 +55,10 @@ enum Step {
         resume: bool,
         wait: bool,
     },
+    Fix(Index),
+    Serve(Index, AssignmentKind),
+    Pull(Index, bool),
+    Override(Index),
     Guide(Index),
     Stale(&'static str),
     Test(Index),
@@ -60,6 +70,8 @@ enum Step {
     Report(Index, Word),
     ReportOfTheWrongMachine(Index, Word),
     Outcome(Index, bool),
+    /// The branch, or its base, is elsewhere.
+    Moved(Index),
     OutcomeOfSomethingElse(Index, Index),
     Silent(&'static str),
     Back(&'static str),
@@ -72,6 +84,7 @@ enum Word {
     Started,
     Files(Vec<&'static str>),
     Stuck,
+    Spent(u8),
     Limited,
     Unknown,
     Done(Vec<&'static str>),
@@ -103,6 +116,7 @@ fn word() -> impl Strategy<Value = Word> {
         3 => Just(Word::Started),
         3 => some_paths().prop_map(Word::Files),
         1 => Just(Word::Stuck),
+        2 => (0u8..20).prop_map(Word::Spent),
         1 => Just(Word::Limited),
         1 => Just(Word::Unknown),
         5 => some_paths().prop_map(Word::Done),
@@ -152,6 +166,10 @@ fn step() -> impl Strategy<Value = Step> {
         8 => assign(),
         2 => index().prop_map(Step::Stop),
         4 => retry(),
+        2 => index().prop_map(Step::Fix),
+        2 => (index(), select(&AssignmentKind::ALL[..])).prop_map(|(it, kind)| Step::Serve(it, kind)),
+        1 => (index(), any::<bool>()).prop_map(|(it, review)| Step::Pull(it, review)),
+        1 => index().prop_map(Step::Override),
         2 => index().prop_map(Step::Guide),
         2 => select(&MACHINES[..]).prop_map(Step::Stale),
         2 => index().prop_map(Step::Test),
@@ -161,12 +179,46 @@ fn step() -> impl Strategy<Value = Step> {
         12 => (index(), word()).prop_map(|(it, word)| Step::Report(it, word)),
         1 => (index(), word()).prop_map(|(it, word)| Step::ReportOfTheWrongMachine(it, word)),
         20 => (index(), prop::bool::weighted(0.8)).prop_map(|(it, good)| Step::Outcome(it, good)),
+        3 => index().prop_map(Step::Moved),
         1 => (index(), index()).prop_map(|(it, other)| Step::OutcomeOfSomethingElse(it, other)),
         1 => select(&MACHINES[..]).prop_map(Step::Silent),
         1 => select(&MACHINES[..]).prop_map(Step::Back),
         2 => (0u64..90_000).prop_map(Step::Sleep),
         1 => any::<bool>().prop_map(Step::CloseSession),
     ]
+}
+
+fn judged(spec: &AnswerSpec) -> Outcome {
+    let text = String::new();
+    match spec.kind {
+        AssignmentKind::Pr => Outcome::PullWritten {
+            title: "A title".into(),
+            body: text,
+        },
+        AssignmentKind::Review => Outcome::Reviewed {
+            result: ReviewResult::Approve,
+            summary: text,
+            findings: Vec::new(),
+        },
+        other => panic!("nobody judges the answer of a {}", other.as_str()),
+    }
+}
+
+fn combined(entry: &CombinationEntry, result: CombinedResult) -> Combined {
+    Combined {
+        id: entry.id.clone(),
+        head: entry.head.clone(),
+        result,
+    }
+}
+
+fn green(entry: &CombinationEntry) -> Combined {
+    combined(entry, CombinedResult::Green { tree: None })
+}
+
+fn red(entry: &CombinationEntry) -> Combined {
+    let (with, note, output) = (None, String::new(), None);
+    combined(entry, CombinedResult::Red { with, note, output })
 }
 
 /// What a good shell answers.
@@ -182,9 +234,18 @@ fn good(effect: &Effect) -> Outcome {
         Effect::RunTest { .. } => Outcome::Tested {
             result: TestResult::Passed,
             note,
+            output: None,
         },
         Effect::Merge { head, .. } => Outcome::Merged {
             commit: head.clone(),
+            warning: None,
+        },
+        Effect::OpenPull { .. } => Outcome::PullOpened { number: 1 },
+        Effect::JudgeAnswer(spec) => judged(spec),
+        Effect::ReadChecks { .. } => Outcome::ChecksRead { good: true, note },
+        Effect::TestCombination { entries, .. } => Outcome::Combined {
+            base: CommitId::new("b".repeat(40)),
+            results: entries.iter().map(green).collect(),
         },
         Effect::CloseIssue { .. } => Outcome::IssueClosed,
         Effect::RunStep { .. } => Outcome::StepEnded {
@@ -204,23 +265,49 @@ fn bad(effect: &Effect) -> Outcome {
         Effect::RunTest { .. } => Outcome::Tested {
             result: TestResult::Failed,
             note,
+            output: None,
         },
         Effect::Merge { head, .. } => Outcome::MergeConflict {
             base: head.clone(),
             paths: vec!["src/lib.rs".into()],
         },
         Effect::Claim { .. } => Outcome::ClaimLost { to: None },
+        Effect::JudgeAnswer(_) => Outcome::AnswerInvalid { why: error },
+        Effect::ReadChecks { .. } => Outcome::ChecksRead { good: false, note },
+        Effect::TestCombination { entries, .. } => Outcome::Combined {
+            base: CommitId::new("b".repeat(40)),
+            results: entries.iter().map(red).collect(),
+        },
         Effect::Dispatch(_)
         | Effect::Cancel { .. }
         | Effect::Guide { .. }
         | Effect::ReleaseClaim { .. }
         | Effect::PostComment(_)
+        | Effect::OpenPull { .. }
         | Effect::CloseIssue { .. }
         | Effect::RunStep { .. } => Outcome::Failed {
             class: FailureClass::Configuration,
             error,
         },
     }
+}
+
+/// What one answers that finds something else than it was told.
+fn moved(effect: &Effect) -> Option<Outcome> {
+    let elsewhere = || CommitId::new("e".repeat(40));
+    Some(match effect {
+        Effect::Merge { onto: Some(_), .. } => Outcome::BaseMoved { base: elsewhere() },
+        Effect::Merge { onto: None, .. } => Outcome::HeadMoved { head: elsewhere() },
+        Effect::TestCombination { entries, .. } => {
+            let head = elsewhere();
+            let first = entries.first()?;
+            Outcome::Combined {
+                base: CommitId::new("b".repeat(40)),
+                results: vec![combined(first, CombinedResult::HeadMoved { head })],
+            }
+        }
+        _ => return None,
+    })
 }
 
 fn report(word: &Word, n: u64, world: &World) -> AgentReport {
@@ -237,6 +324,9 @@ fn report(word: &Word, n: u64, world: &World) -> AgentReport {
         },
         Word::Stuck => AgentReport::Stuck {
             question: "?".into(),
+        },
+        Word::Spent(cents) => AgentReport::Spent {
+            cost_usd: f64::from(*cents) / 100.0,
         },
         Word::Limited => AgentReport::RateLimited {
             resets_at: at.plus_secs(600),
@@ -274,9 +364,11 @@ struct Universe {
 }
 
 impl Universe {
-    fn new(shared: bool, auto_reassign: bool) -> Self {
+    fn new(shared: bool, auto_reassign: bool, reviews: bool) -> Self {
         let mut world = World::new();
         share(&mut world, shared);
+        world.policy.reviews.enabled = reviews;
+        world.policy.reviews.auto_dispatch = reviews;
         world.policy.budgets.issue_usd = Some(0.3);
         world.policy.budgets.day_usd = Some(1.0);
         hook(&mut world);
@@ -346,6 +438,44 @@ impl Universe {
                 }
                 Command::Retry(Box::new(request))
             }
+            Step::Fix(it) => {
+                self.assigned += 1;
+                Command::Fix(Box::new(FixRequest {
+                    id: id(self.assigned),
+                    follows: id(self.pick(it)),
+                    machine: None,
+                    model: None,
+                    guidance: None,
+                }))
+            }
+            Step::Serve(it, kind) => {
+                self.assigned += 1;
+                Command::Serve(Box::new(ServeRequest {
+                    id: id(self.assigned),
+                    kind: *kind,
+                    about: id(self.pick(it)),
+                    machine: None,
+                    model: None,
+                }))
+            }
+            Step::Pull(it, review) => Command::OpenPull {
+                id: id(self.pick(it)),
+                author: match review {
+                    true => PullAuthor::Worker,
+                    false => PullAuthor::Template,
+                },
+                review: *review,
+            },
+            Step::Override(it) => Command::Merge {
+                ids: vec![id(self.pick(it))],
+                repo: None,
+                method: MergeMethod::Squash,
+                ordered: false,
+                set_aside: Some(SetAside {
+                    gates: vec![Gate::Test, Gate::Review],
+                    reason: "because".into(),
+                }),
+            },
             Step::Guide(it) => Command::Guide {
                 id: id(self.pick(it)),
                 guidance: "left".into(),
@@ -360,12 +490,14 @@ impl Universe {
                 id: id(self.pick(it)),
                 result: *result,
                 note: String::new(),
+                output: None,
             },
             Step::Merge { only, ordered } => Command::Merge {
                 ids: only.iter().map(|it| id(self.pick(it))).collect(),
                 repo: None,
                 method: MergeMethod::Squash,
                 ordered: *ordered,
+                set_aside: None,
             },
             Step::Report(it, word) => {
                 let n = self.pick(it);
@@ -392,6 +524,14 @@ impl Universe {
                 Command::Outcome {
                     key: effect.key.clone(),
                     outcome: outcome(&effect.effect),
+                }
+            }
+            Step::Moved(it) => {
+                let open: Vec<_> = self.world.outbox.values().collect();
+                let effect = open.get(it.index(open.len().max(1)))?;
+                Command::Outcome {
+                    key: effect.key.clone(),
+                    outcome: moved(&effect.effect)?,
                 }
             }
             // Any key there ever was, with the answer to any other effect.
@@ -529,14 +669,15 @@ fn dispatches_respect_leases(before: &Board, events: &[BoardEvent], world: &Worl
     }
 }
 
-fn holds(world: &World) {
+pub(crate) fn holds(world: &World) {
     let board = &world.board;
     let all: Vec<&Assignment> = board.assignments.values().collect();
     let open = |id: &AssignmentId, kind| board.has_open(id, kind);
 
     for (i, one) in all.iter().enumerate() {
         for other in &all[i + 1..] {
-            let both_active = one.is_at_work() && other.is_at_work();
+            let both_write = one.kind.writes() && other.kind.writes();
+            let both_active = both_write && one.is_at_work() && other.is_at_work();
             assert!(
                 !(both_active && one.issue == other.issue),
                 "{one:?} and {other:?}"
@@ -596,9 +737,10 @@ fn recovery_keeps_its_rules(world: &World, one: &Assignment) {
             before.requested_at <= one.requested_at,
             "{before:?} and {one:?}"
         );
-        let taken_back = before.superseded_by.is_none();
-        assert!(taken_back || before.superseded_by.as_ref() == Some(&one.id));
-        assert!(!taken_back || before.merge.is_some(), "{before:?}");
+        let by_this_one = before.superseded_by.as_ref() == Some(&one.id);
+        // Somebody who wanted it merged has taken it back; maybe it was gone on with once more.
+        let was_taken_back = before.merge.is_some();
+        assert!(by_this_one || was_taken_back, "{before:?} and {one:?}");
     }
     if one.superseded_by.is_some() {
         assert!(!one.holds_lease() && !one.is_in_merge_queue(), "{one:?}");
@@ -618,7 +760,7 @@ fn recovery_keeps_its_rules(world: &World, one: &Assignment) {
     }
 }
 
-fn through_json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+pub(crate) fn through_json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
     serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
 }
 
@@ -685,8 +827,9 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..80),
         shared: bool,
         auto_reassign: bool,
+        reviews: bool,
     ) {
-        let mut universe = Universe::new(shared, auto_reassign);
+        let mut universe = Universe::new(shared, auto_reassign, reviews);
         for step in &steps {
             universe.take(step);
         }

@@ -88,12 +88,12 @@ pub(super) fn find_rules(
     default: &str,
 ) -> Result<Option<Rules>, GitError> {
     let repo = Repo::open(path)?;
-    let commit = match base {
-        Some(base) => {
-            repo.ensure_commits(&[base])?;
-            Some(base.clone())
-        }
-        None => repo.tip(default)?,
+    repo.fetch()?;
+    let tip = repo.tip(default)?;
+    let commit = match (base, tip) {
+        (Some(base), Some(tip)) if !is_in(&repo, base, &tip)? => Some(tip),
+        (Some(base), _) => Some(base.clone()),
+        (None, tip) => tip,
     };
     match commit {
         Some(commit) => rules_at(&repo, &commit),
@@ -110,24 +110,38 @@ fn rules_at(repo: &Repo, commit: &CommitId) -> Result<Option<Rules>, GitError> {
     }))
 }
 
-/// The commit that `head` is measured against: `base` where it is known, else the one where `head`
-/// left `default`.
+/// The commit that `head` is measured against: `base` where it is known and in `default`, else the
+/// one where `head` left `default`.
+///
+/// What is known of it comes from where the worker ran, who could have moved branches there: a base
+/// of its own making would hide a part of the change, and bring its own rules. So the remote is
+/// asked first.
 pub(crate) fn base_of(
     repo: &Repo,
     base: Option<&CommitId>,
     head: &CommitId,
     default: &str,
 ) -> Result<CommitId, GitError> {
-    if let Some(base) = base {
-        repo.ensure_commits(&[base])?;
-        return Ok(base.clone());
-    }
+    repo.fetch()?;
     let no_branch = || GitError::NoSuchBranch {
         name: default.to_owned(),
     };
     let tip = repo.tip(default)?.ok_or_else(no_branch)?;
+    if let Some(base) = base
+        && is_in(repo, base, &tip)?
+    {
+        return Ok(base.clone());
+    }
     let common = repo.merge_base(&tip, head)?;
     Ok(common.unwrap_or(tip))
+}
+
+fn is_in(repo: &Repo, commit: &CommitId, tip: &CommitId) -> Result<bool, GitError> {
+    match repo.ensure_commits(&[commit]) {
+        Ok(()) => Ok(repo.merge_base(commit, tip)?.as_ref() == Some(commit)),
+        Err(GitError::NoSuchCommit { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// What the branch changed after `from`, without what came in from its base meanwhile.
@@ -255,6 +269,20 @@ mod tests {
         let found = since(&repo, &from, &base, &head).unwrap();
         assert_eq!(found.files, ["src/a.rs", "tests/own.rs"]);
         assert!(found.diff.is_some());
+    }
+
+    #[test]
+    fn a_base_of_its_own_making_hides_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let fixture = RepoFixture::create(folder.path()).unwrap();
+        let clone = fixture.clone_path();
+        let main = CommitId::from(git(&clone, &["rev-parse", "main"]).unwrap());
+        let hidden = commit(&fixture, "work", "main", "src/hidden.rs");
+        let head = commit(&fixture, "work", "main", "src/a.rs");
+        let repo = Repo::open(clone).unwrap();
+        for base in [Some(&hidden), Some(&main), None] {
+            assert_eq!(base_of(&repo, base, &head, "main").unwrap(), main);
+        }
     }
 
     #[test]

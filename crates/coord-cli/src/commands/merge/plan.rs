@@ -10,7 +10,6 @@ use coord_core::{Board, BoardEvent, Recorded, queue};
 use coord_engine::{Engine, EngineError, Forecast, PredictedConflict, QueuedBranch, now};
 use serde_json::{Value, json};
 
-use crate::describe;
 use crate::failure::Failure;
 use crate::printer::{BAD, GOOD, Printer, WARN, paint, plain};
 
@@ -141,11 +140,11 @@ impl Entry {
                 true => paint(GOOD, "holds"),
                 false => paint(WARN, "open"),
             };
-            let gate = describe::gate(status.gate);
+            let gate = status.gate.as_str();
             lines.push(format!("{gate} {mark}: {}", plain(&status.why)));
         }
         lines.push(match (self.waits_for(), &self.after) {
-            (Some(status), _) => format!("waits for the gate `{}`", describe::gate(status.gate)),
+            (Some(status), _) => format!("waits for the gate `{}`", status.gate.as_str()),
             (None, Some(after)) => format!("waits for {after}, which is merged before it"),
             (None, None) => "ready".to_owned(),
         });

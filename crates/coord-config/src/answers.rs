@@ -143,6 +143,7 @@ impl SmokeTests {
             requires: rule.requires.clone(),
         });
         SmokePolicy {
+            is_configured: self.default_command.is_some(),
             auto_queue: self.auto_queue,
             rules: rules.collect(),
         }

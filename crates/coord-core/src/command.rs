@@ -50,6 +50,13 @@ pub enum Command {
         #[serde(default)]
         output: Option<String>,
     },
+    /// Somebody has looked where the branch of a finished assignment is.
+    BranchSeen {
+        /// The assignment.
+        id: AssignmentId,
+        /// Its tip on the forge.
+        head: CommitId,
+    },
     /// Have the pull request of a finished branch opened.
     OpenPull {
         /// The assignment.

@@ -64,6 +64,7 @@ fn carry_out(draft: &mut Draft<'_>, command: &Command) -> Result<(), Refusal> {
             note,
             output,
         } => return test::record_by_hand(draft, id, *result, note, output.as_deref()),
+        Command::BranchSeen { id, head } => advance::branch_seen(draft, id, head),
         Command::OpenPull { id, author, review } => {
             return advance::want_pull(draft, id, *author, *review);
         }

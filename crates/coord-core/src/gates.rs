@@ -47,7 +47,11 @@ pub fn first_closed(board: &Board, policy: &Policy, assignment: &Assignment) -> 
         .find(|status| !status.holds)
 }
 
+/// The tests of the branch, and its smoke test where somebody had it tried out.
 fn test(board: &Board, assignment: &Assignment) -> (bool, String) {
+    if let Some(smoke) = assignment.smoke_of_head().filter(|smoke| !smoke.passed) {
+        return (false, format!("its smoke test failed: {}", smoke.note));
+    }
     if let Some(verdict) = assignment.verdict_for_head() {
         return match verdict.result {
             TestResult::Passed => (true, "its tests passed".to_owned()),

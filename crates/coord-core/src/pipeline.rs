@@ -318,6 +318,7 @@ impl Place<'_> {
             let why = format!("its smoke test failed: {}", verdict.note);
             return match verdict.passed {
                 true => None,
+                false if it.overridden(Gate::Test).is_some() => None,
                 false => self.send_back(Cause::Smoke, &why, None),
             };
         }
@@ -409,12 +410,13 @@ impl Place<'_> {
 
     fn review(&self) -> Option<Next> {
         let (it, id) = (self.it, &self.it.id);
+        // Whoever looks at it all the same may do so for ever.
+        if it.overridden(Gate::Review).is_some() {
+            return None;
+        }
         let how = review(self.board, it);
         if let Serving::Active(by) = how {
             return Some(Next::Busy(Busy::Serving(by.id.clone())));
-        }
-        if it.overridden(Gate::Review).is_some() {
-            return None;
         }
         if let Some(verdict) = it.review_of_head() {
             let found = || match verdict.findings.len() {
@@ -455,7 +457,11 @@ impl Place<'_> {
                 })
             }
             MergeState::Conflict { base, paths } => {
-                let why = format!("it conflicts with {} in {}", base.short(), paths.join(", "));
+                let why = match paths.join(", ") {
+                    // A forge may not say which.
+                    paths if paths.is_empty() => format!("it conflicts with {}", base.short()),
+                    paths => format!("it conflicts with {} in {paths}", base.short()),
+                };
                 if !self.it.is_automated(Goal::Merged) {
                     let why = format!("{why}; it is tried again when the base moves");
                     return self.person(why, format_args!("fix {id}"));

@@ -87,6 +87,9 @@ pub struct ReviewPolicy {
 /// Smoke tests on machines that can run them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct SmokePolicy {
+    /// Whether there is anything to run.
+    #[serde(default)]
+    pub is_configured: bool,
     /// Whether they start by themselves, for changes that a rule names.
     pub auto_queue: bool,
     /// Which files need which machine.

@@ -161,13 +161,17 @@ fn push_found(issue: &mut String, board: &Board, old: &Assignment, cause: Cause)
             );
             say(&what, output.as_deref().unwrap_or(note));
         }
-        (Cause::Conflict, Some(MergeState::Conflict { paths, .. })) => {
+        (Cause::Conflict, Some(MergeState::Conflict { paths, .. })) if !paths.is_empty() => {
             say("these paths are in conflict", &paths.join("\n"));
+        }
+        (Cause::Person, _) => {
+            if let Some(checks) = old.checks_of_head().filter(|it| !it.good) {
+                say("the forge said", &checks.note);
+            }
         }
         (
             Cause::Combination
             | Cause::Conflict
-            | Cause::Person
             | Cause::Work
             | Cause::Environment
             | Cause::Lost

@@ -10,6 +10,7 @@
 mod agents;
 mod answers;
 mod assign;
+mod branches;
 mod ci;
 mod claims;
 mod clock;
@@ -41,6 +42,7 @@ mod tests_run;
 
 pub use agents::{AgentView, Agents};
 pub use assign::AssignInput;
+pub use branches::SeenBranches;
 pub use clock::{fresh_id, now};
 pub use drive::Progress;
 pub use effects::Carried;

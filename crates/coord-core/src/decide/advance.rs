@@ -182,6 +182,24 @@ pub(super) fn branch_moved(draft: &mut Draft<'_>, id: &AssignmentId, head: &Comm
     }
 }
 
+/// Somebody has looked where the branch is. Whoever goes on with it moves it as well, and a merge
+/// finds out by itself.
+pub(super) fn branch_seen(draft: &mut Draft<'_>, id: &AssignmentId, head: &CommitId) {
+    let board = draft.board();
+    let Some(it) = board.assignments.get(id) else {
+        return;
+    };
+    let is_ours = it.kind.writes() && it.superseded_by.is_none() && board.rival(it).is_none();
+    if !is_ours || it.state.is_active() || follow::is_merging(it) || is_unpublished(draft, id) {
+        return;
+    }
+    let before = head_of(draft, id);
+    branch_moved(draft, id, head);
+    if before != head_of(draft, id) {
+        merge::queue_again(draft, id);
+    }
+}
+
 /// Whether only the machine of its worker has it: what is on a branch of that name elsewhere is then
 /// nothing that came after it, and would be merged in its place.
 fn is_unpublished(draft: &Draft<'_>, id: &AssignmentId) -> bool {

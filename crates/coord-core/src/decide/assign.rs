@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
-use super::promote;
-use crate::assignment::{Assignment, AssignmentKind, Waivers};
+use super::{follow, promote};
+use crate::assignment::{Assignment, AssignmentKind, Cause, Waivers};
 use crate::command::{AssignRequest, ClaimEvidence, Refusal, Rule, WhenBlocked};
 use crate::effect::ForeignClaim;
 use crate::event::BoardEvent;
@@ -28,6 +28,7 @@ pub(super) fn assign(draft: &mut Draft<'_>, request: &AssignRequest) -> Result<(
     may_be_worked_on(draft, &issue, found, evidence, &request.waivers)?;
 
     let assignment = assignment(draft, request, issue, machine);
+    follow::put_aside(draft, &assignment, Cause::Person);
     match obstacle(draft.board(), draft.policy, &assignment, draft.now) {
         None => promote::start(draft, assignment),
         Some(why) if request.when_blocked == WhenBlocked::Wait && why.rule.may_pass() => {

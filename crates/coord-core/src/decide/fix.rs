@@ -26,6 +26,10 @@ pub(super) fn fix(draft: &mut Draft<'_>, request: &FixRequest) -> Result<(), Ref
     follow::unrivalled(draft.board(), &old)?;
     let (cause, onto) = found(draft, &old);
     let machine = match &request.machine {
+        Some(name) if *name != old.machine && is_only_there(&old) => {
+            let what = format!("could not be pushed, and is only on {}", old.machine);
+            return Err(serve::refuse(&old, &what));
+        }
         Some(name) => assign::machine(draft, Some(name), &old.issue)?,
         None => match machine(draft, &old) {
             Some(name) => name,
@@ -128,9 +132,13 @@ fn plan(
     }
 }
 
-/// Where the branch was made, if that machine is free; else the best one.
+/// Where the branch was made, if that machine is free or nobody else has the branch; else the best
+/// one.
 pub(super) fn machine(draft: &Draft<'_>, old: &Assignment) -> Option<MachineName> {
     let (board, policy, repo) = (draft.board(), draft.policy, &old.issue.repo);
+    if is_only_there(old) {
+        return Some(old.machine.clone());
+    }
     let here = placement::may_work(policy, repo).find(|name| {
         **name == old.machine
             && !placement::is_silent(board, name)
@@ -138,6 +146,12 @@ pub(super) fn machine(draft: &Draft<'_>, old: &Assignment) -> Option<MachineName
     });
     let best = || placement::best_machine(board, policy, repo, draft.now);
     here.or_else(best).cloned()
+}
+
+/// Whether the commits could not be pushed.
+fn is_only_there(old: &Assignment) -> bool {
+    let end = old.end.as_ref();
+    end.is_some_and(|end| !end.pushed && end.deliverable().is_some())
 }
 
 fn one_up(draft: &Draft<'_>, old: &Assignment) -> Option<String> {

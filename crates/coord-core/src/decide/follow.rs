@@ -24,6 +24,7 @@ pub(super) fn supersede(
         cause,
     });
     end_of_old(draft, old);
+    put_aside(draft, &new, cause);
     match obstacle(draft.board(), draft.policy, &new, draft.now) {
         None => promote::start(draft, new),
         Some(why) if when_blocked == WhenBlocked::Wait && why.rule.may_pass() => {
@@ -35,6 +36,21 @@ pub(super) fn supersede(
         Some(refusal) => return Err(refusal),
     }
     Ok(())
+}
+
+/// The branches of earlier attempts are not merged any more once there is a new one, whatever a person
+/// finds out about them.
+pub(super) fn put_aside(draft: &mut Draft<'_>, new: &Assignment, cause: Cause) {
+    let attempts = draft.board().of_issue(&new.issue);
+    let earlier: Vec<AssignmentId> = attempts
+        .filter(|it| it.kind.writes() && it.state == AssignmentState::Done)
+        .filter(|it| it.superseded_by.is_none() && it.deliverable().is_some())
+        .map(|it| it.id.clone())
+        .collect();
+    for id in earlier {
+        let by = new.id.clone();
+        draft.emit(BoardEvent::AssignmentSuperseded { id, by, cause });
+    }
 }
 
 /// Nobody knows whether the worker of an old one that has not ended still runs: it is stopped as

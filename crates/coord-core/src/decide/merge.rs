@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
-use super::{advance, follow};
-use crate::assignment::{Assignment, AssignmentState, MergeEntry, MergeMethod, MergeState};
+use super::{advance, follow, serve};
+use crate::assignment::{Assignment, AssignmentState, Goal, MergeEntry, MergeMethod, MergeState};
 use crate::board::Board;
 use crate::command::{Refusal, Rule, SetAside};
 use crate::comment;
@@ -74,6 +74,7 @@ fn override_gates(
     }
     for id in ids {
         let it = draft.assignment(id)?;
+        serve::is_branch(it)?;
         let work = it
             .deliverable()
             .ok_or_else(|| refuse(it, "has no commits"))?;
@@ -114,6 +115,24 @@ pub(super) fn queue_by_itself(draft: &mut Draft<'_>, id: &AssignmentId) {
     let configured = (draft.policy.pipeline.merge_method, None);
     let (method, order) = before.map_or(configured, |it| (it.method, it.order));
     put(draft, id, method, order);
+}
+
+/// Puts what did not go together with the base, or with what came before, into the queue again: its
+/// branch is another one now. Unless that is left to a person.
+pub(super) fn queue_again(draft: &mut Draft<'_>, id: &AssignmentId) {
+    let it = draft.board().assignments.get(id);
+    let Some(it) = it.filter(|it| it.is_automated(Goal::Merged)) else {
+        return;
+    };
+    let Some(entry) = it.merge.clone() else {
+        return;
+    };
+    if matches!(
+        entry.state,
+        MergeState::Conflict { .. } | MergeState::Red { .. }
+    ) {
+        put(draft, id, entry.method, entry.order);
+    }
 }
 
 /// Asks the forge to merge the entry whose turn it is.
@@ -250,6 +269,7 @@ fn named(draft: &Draft<'_>, wish: &Wish<'_>) -> Result<Vec<AssignmentId>, Refusa
     let mut ids = Vec::new();
     for id in wish.ids.iter().filter(|id| seen.insert(*id)) {
         let it = draft.assignment(id)?;
+        serve::is_branch(it)?;
         if !wish.includes(it) {
             return Err(refuse(it, &format!("belongs to {}", it.issue.repo)));
         }
@@ -302,8 +322,11 @@ fn tested(draft: &Draft<'_>, it: &Assignment) -> Result<(), Refusal> {
     match closed {
         None => Ok(()),
         Some(status) => {
+            let smoke_is_red = it.smoke_of_head().is_some_and(|it| !it.passed);
             let (why, hint) = if draft.board().has_open(&it.id, EffectKind::Test) {
                 ("its test still runs", "wait")
+            } else if smoke_is_red {
+                (status.why.as_str(), "fix")
             } else {
                 (status.why.as_str(), "test")
             };

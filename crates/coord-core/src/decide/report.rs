@@ -181,10 +181,11 @@ fn stuck(draft: &mut Draft<'_>, id: &AssignmentId, question: &str) {
     let Some(assignment) = draft.board().assignments.get(id) else {
         return;
     };
-    // The question of a superseded one is nobody's any more, and an answered one is settled.
+    // The question of a superseded one is nobody's any more, an answered one is settled, and who
+    // only looks at a branch is not told anything.
     let known = [&assignment.stuck, &assignment.answered];
     let is_known = known.iter().any(|it| it.as_deref() == Some(question));
-    if is_known || assignment.superseded_by.is_some() {
+    if is_known || assignment.superseded_by.is_some() || !assignment.kind.writes() {
         return;
     }
     let first = known

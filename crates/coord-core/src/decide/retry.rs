@@ -61,6 +61,9 @@ pub(super) fn guide(
     if guidance.trim().is_empty() {
         return Err(refuse(it, "needs words, and the guidance has none"));
     }
+    if !it.kind.writes() {
+        return Err(refuse(it, "only looks at a branch, and is not told anything"));
+    }
     if it.stop_requested || !follow::may_be_with_its_agent(draft, it) {
         let what = match it.stop_requested {
             true => "was asked to stop".to_owned(),

@@ -32,6 +32,11 @@ pub(super) fn serve(draft: &mut Draft<'_>, request: &ServeRequest) -> Result<(),
     if request.kind.writes() {
         return Err(refuse(&it, "can only be looked at"));
     }
+    if request.kind == AssignmentKind::Smoke && !draft.policy.smoke.is_configured {
+        let why = "there is no command for smoke tests in the configuration";
+        let refusal = Refusal::new(Rule::Configuration, why).of_issue(&it.issue);
+        return Err(refusal.hint("set `smoke_tests.default_command`"));
+    }
     let how = pipeline::serving(draft.board(), &it, request.kind);
     if let pipeline::Serving::Active(by) = how {
         let refusal = refuse(&it, &format!("is being looked at by assignment {}", by.id));
@@ -191,16 +196,22 @@ fn no_machine(draft: &Draft<'_>, it: &Assignment) -> Refusal {
     Refusal::new(Rule::Configuration, why).of_issue(&it.issue)
 }
 
+/// Whoever only looks at a branch has none.
+pub(super) fn is_branch(it: &Assignment) -> Result<(), Refusal> {
+    let Some(about) = &it.about else {
+        return Ok(());
+    };
+    let refusal = refuse(it, &format!("is a {} of {}", it.kind.as_str(), about.id));
+    Err(refusal.hint(format!("name assignment {}", about.id)))
+}
+
 /// The branch that a person names, provided that it can be looked at.
 pub(super) fn finished<'d>(
     draft: &'d Draft<'_>,
     id: &AssignmentId,
 ) -> Result<&'d Assignment, Refusal> {
     let it = draft.assignment(id)?;
-    if let Some(about) = &it.about {
-        let refusal = refuse(it, &format!("is a {} of {}", it.kind.as_str(), about.id));
-        return Err(refusal.hint(format!("name assignment {}", about.id)));
-    }
+    is_branch(it)?;
     if it.merged_as().is_some() {
         return Err(refuse(it, "is merged"));
     }

@@ -1,7 +1,7 @@
 //! Tests of finished branches, their verdicts, and what keeps one from having any.
 
-use super::advance;
 use super::draft::Draft;
+use super::{advance, serve};
 use crate::assignment::{Assignment, Goal, MergeState};
 use crate::command::{Refusal, Rule};
 use crate::effect::{Effect, Outcome};
@@ -131,6 +131,7 @@ fn end_of(text: &str) -> &str {
 /// The head of an ended assignment that is not merged yet.
 fn testable_head(draft: &Draft<'_>, id: &AssignmentId) -> Result<CommitId, Refusal> {
     let it = draft.assignment(id)?;
+    serve::is_branch(it)?;
     if it.state.is_active() {
         let what = format!("is {}", it.state.as_str());
         return Err(refuse(it, &what).hint(format!("`coord wait {id}`")));

@@ -1,6 +1,6 @@
 //! What a round or session came to, folded from its events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,8 @@ pub struct Summary {
     pub waiting: Vec<Waiting>,
     /// US dollars of all assignments that ended in it.
     pub cost_usd: f64,
-    /// The same by merged issue; `None` where nothing was merged.
+    /// What the merged issues have cost in it, failed attempts included, by merged issue; `None`
+    /// where nothing was merged.
     pub cost_per_merged_usd: Option<f64>,
     /// The steps that are over.
     pub steps: Vec<EndedStep>,
@@ -132,14 +133,13 @@ impl Summary {
             fold.see(&recorded.event);
         }
         let cost_usd = fold.entries.iter().map(|it| it.cost_usd).sum();
-        let merged = fold.merged.len();
         Self {
             occasion,
             seq: until.seq,
             since: period.since.at,
             until: until.at,
+            cost_per_merged_usd: fold.cost_per_merged(),
             assignments: fold.entries,
-            cost_per_merged_usd: (merged > 0).then(|| cost_usd / merged as f64),
             merged: fold.merged,
             overrides: fold.overrides,
             waiting: period.waiting.clone(),
@@ -181,6 +181,13 @@ impl Fold<'_> {
         } else if let Some((id, state)) = standing(event) {
             self.stands(id, state);
         }
+    }
+
+    fn cost_per_merged(&self) -> Option<f64> {
+        let issues: BTreeSet<&IssueRef> = self.merged.iter().map(|it| &it.issue).collect();
+        let of_merged = self.entries.iter().filter(|it| issues.contains(&it.issue));
+        let cost: f64 = of_merged.map(|it| it.cost_usd).sum();
+        (!issues.is_empty()).then(|| cost / issues.len() as f64)
     }
 
     fn ended(&mut self, id: &AssignmentId, end: &WorkerEnd) {

@@ -403,7 +403,7 @@ fn of_two_attempts_at_an_issue_one_is_queued() {
         verdict(&mut world, n, TestResult::Passed);
     }
     let refused = world.merge(&[1, 2], false);
-    insta::assert_snapshot!(refusal_of(&refused, Rule::Claimed), @"lib#7 is claimed by assignment 000000000001 by now (`coord stop 000000000001` first)");
+    insta::assert_snapshot!(refusal_of(&refused, Rule::State), @"assignment 000000000001 was taken over by assignment 000000000002 (`coord merge 000000000002`)");
     let _ = world.merge(&[], false);
     assert_eq!(world.get(1).merge, None);
     assert_eq!(merge_state(&world, 2), MergeState::Queued);

@@ -1,6 +1,6 @@
 //! Gates that a person sets aside: for named assignments as they are, with a reason, in the log.
 
-use coord_core::assignment::MergeMethod;
+use coord_core::assignment::{AssignmentKind, MergeMethod};
 use coord_core::command::{Rule, SetAside};
 use coord_core::effect::{CombinedResult, Effect, Outcome};
 use coord_core::ids::EffectKey;
@@ -140,4 +140,22 @@ fn checks_that_never_end_hold_nothing_up_once_they_are_set_aside() {
     assert_eq!(world.find_key("checks", 1), None);
     world.merged(1, 1);
     assert!(!world.is_on_board(1));
+}
+
+#[test]
+fn a_review_that_never_ends_holds_nothing_up_once_it_is_set_aside() {
+    let mut policy = policy();
+    policy.repos.get_mut(&"lib".into()).unwrap().shared = true;
+    (policy.reviews.enabled, policy.reviews.auto_dispatch) = (true, true);
+    let mut world = World::with(policy);
+    world.assigned(request(1, "lib", 1, &[]));
+    let _ = world.answer(&world.key("claim", 1), Outcome::Claimed);
+    world.work(1, &["a"]);
+    let _ = world.tested(1, TestResult::Passed);
+    let _ = world.pull_opened(1);
+    let _ = world.looks_at(1, AssignmentKind::Review);
+    let _ = world.merge_although(1, Gate::Review, "its machine is gone");
+    let (good, note) = (true, "good".into());
+    let _ = world.answer(&world.key("checks", 1), Outcome::ChecksRead { good, note });
+    world.merged(1, 1);
 }

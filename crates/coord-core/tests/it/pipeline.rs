@@ -124,6 +124,7 @@ fn a_missing_tool_is_told_at_once() {
 /// `rack` has a GPU and `desk` none; what is below `kernels/` needs one.
 fn smoking() -> World {
     let mut policy = policy();
+    policy.smoke.is_configured = true;
     policy.smoke.auto_queue = true;
     policy.smoke.rules = vec![
         CapabilityRule {
@@ -232,7 +233,11 @@ fn who_tries_out_what_was_pushed_since_is_waited_for() {
     let head = commit(0xbeef);
     let _ = world.combined(1, &[CombinedResult::HeadMoved { head }]);
     let _ = world.tested(1, TestResult::Passed);
-    assert_eq!(kinds_open(&world), ["dispatch"], "it is not merged meanwhile");
+    assert_eq!(
+        kinds_open(&world),
+        ["dispatch"],
+        "it is not merged meanwhile"
+    );
     let again = world.looks_at(1, AssignmentKind::Smoke);
     let _ = world.ends(again, answered(None));
     world.merged(1, 1);

@@ -373,7 +373,7 @@ fn of_two_attempts_at_an_issue_only_the_later_goes_on_by_itself() {
         None,
         "another one is at work on it"
     );
-    refusal_of(&fix(&mut world, 7, 1, None), Rule::Claimed);
+    refusal_of(&fix(&mut world, 7, 1, None), Rule::State);
     world.work(2, &["src/a.rs"]);
     let _ = world.tested(2, TestResult::Passed);
     world.merged(2, 1);
@@ -429,4 +429,27 @@ fn a_long_output_is_kept_from_its_end() {
     let kept = verdict.output.unwrap();
     assert!(kept.len() <= coord_core::verdict::OUTPUT && kept.ends_with(" last"));
     assert_eq!(verdict.head, CommitId::new(format!("{:040x}", 1)));
+}
+
+#[test]
+fn what_could_not_be_pushed_is_put_right_where_it_is() {
+    let mut world = without_reviews();
+    let mut on_desk = request(1, "lib", 1, &[]);
+    on_desk.machine = Some("desk".into());
+    world.assigned(on_desk);
+    let _ = world.answer(&world.key("dispatch", 1), Outcome::Dispatched);
+    let unpushed = WorkerEnd {
+        pushed: false,
+        ..success(1, &["src/a.rs"])
+    };
+    let _ = world.finish(1, unpushed);
+    let mut next = request(2, "lib", 2, &[]);
+    next.machine = Some("desk".into());
+    next.waivers.allow_overlap = true;
+    world.assigned(next);
+    red(&mut world, 1);
+    let fix = world.get(world.next_of(1));
+    assert_eq!(fix.state, AssignmentState::Waiting, "`desk` is busy");
+    assert_eq!(fix.machine, "desk".into());
+    assert_eq!(fix.start.branch.as_deref(), Some("issue-of-1"));
 }

@@ -195,3 +195,14 @@ fn the_end_of_it_is_told_to_nobody() {
         comments.filter(|key| key.starts_with("comment:") && key.contains(id(reviewer).as_str()));
     assert_eq!(of_reviewer.count(), 0);
 }
+
+#[test]
+fn it_asks_nobody_and_is_told_nothing() {
+    let (mut world, reviewer) = read();
+    let question = "what is right?".to_owned();
+    let asked = world.report(reviewer, AgentReport::Stuck { question });
+    assert_eq!(asked.events, []);
+    let (id, guidance) = (id(reviewer), "left".to_owned());
+    let told = world.run(&Command::Guide { id, guidance });
+    refusal_of(&told, Rule::State);
+}

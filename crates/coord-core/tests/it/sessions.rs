@@ -220,7 +220,7 @@ fn the_summary_tells_outcomes_merges_cost_and_what_waits() {
     assert_snapshot!(summary.report(&|at| at.as_millis().to_string()), @r"
     # Session 45: 1767225600000 to 1767229200000
 
-    3 assignments (1 done, 1 failed, 1 requested); 1 issue merged; $0.20, $0.20 for each merged issue.
+    3 assignments (1 done, 1 failed, 1 requested); 1 issue merged; $0.20, $0.10 for each merged issue.
 
     ## Assignments
 

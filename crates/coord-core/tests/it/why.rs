@@ -205,6 +205,7 @@ fn merge_refused(world: &mut World) {
 }
 
 fn smoke(world: &mut World, requires: &str) {
+    world.policy.smoke.is_configured = true;
     world.policy.smoke.auto_queue = true;
     world.policy.smoke.rules = vec![CapabilityRule {
         files: vec!["a".into()],
@@ -313,7 +314,7 @@ fn every_state_between_the_worker_and_the_base_has_its_sentence() {
     red, often enough: testing: its tests failed: cargo test [person]
     tried out: merging: it is being tried out by assignment 2dec89025cc1 on desk [worker]
     cannot be tried out: merging: no machine that may try it out has browser [person]
-    failed when tried out: merging: its smoke test failed: ended with code 3 [person]
+    failed when tried out: testing: its smoke test failed: ended with code 3 [person]
     pull request written: merging: the text of its pull request is being written by assignment 2dec89025cc1 on desk [worker]
     pull request opened: merging: its pull request is being opened [forge]
     pull request refused: merging: the forge does not open its pull request: 403 [person]

@@ -159,8 +159,9 @@ async fn a_pair_that_is_green_alone_and_red_together_is_found() {
     assert_eq!(files(&world, &results[0]), ["README.md", "a.txt"]);
     let (with, note, output) = red(&results[1]);
     assert_eq!(with, Some(id(1)));
-    let words = format!("`{NOT_BOTH}` ended with code 1: no output (combine-api-");
+    let words = format!("`{NOT_BOTH}` ended with code 1: no output (/");
     assert!(note.starts_with(&words), "{note}");
+    assert!(note.contains("/tests/combine-api-"), "{note}");
     assert!(output.ends_with(&format!("$ {NOT_BOTH}")), "{output}");
     // The first, the pair twice, and the second without the first.
     assert_eq!(runs(&world), 4);

@@ -20,7 +20,7 @@ enum Move {
     Reader,
     Push,
     ForcePush,
-    MoveBase,
+    Base,
     Verdict,
     Merge,
 }
@@ -36,8 +36,8 @@ const MOVES: [Move; 14] = [
     Move::Reader,
     Move::Push,
     Move::ForcePush,
-    Move::MoveBase,
-    Move::MoveBase,
+    Move::Base,
+    Move::Base,
     Move::Verdict,
     Move::Merge,
 ];
@@ -105,7 +105,7 @@ impl Course {
             Move::Reader => self.go_on(),
             Move::Push => self.push(false),
             Move::ForcePush => self.push(true),
-            Move::MoveBase => self.outsider(),
+            Move::Base => self.outsider(),
             Move::Verdict => self.does(Deed::Verdict),
             Move::Merge => self.does(Deed::Merge),
         }

@@ -16,6 +16,7 @@ use super::agents::{Job, TURN};
 use super::course::Course;
 use super::repository::{Place, Repository};
 use crate::universe;
+use crate::world::START;
 
 /// More than any chain of issues that wait for each other.
 const DEPTH: usize = 8;
@@ -40,7 +41,7 @@ pub(super) struct Ledger {
     checks: BTreeMap<Head, bool>,
     set_aside: BTreeSet<(Gate, CommitId)>,
     landed: BTreeMap<IssueRef, CommitId>,
-    /// US dollars that workers have used: by assignment, with its issue and the day.
+    /// US dollars that workers have used, with the issue that they worked on.
     spent: BTreeMap<AssignmentId, (IssueRef, f64)>,
 }
 
@@ -64,21 +65,21 @@ impl Ledger {
         };
         let wrote = |is_it: fn(&BoardEvent) -> bool| decision.events.iter().any(is_it);
         match (effect, outcome) {
-            (Effect::RunTest { id, head, .. }, Outcome::Tested { result, .. }) => {
-                if wrote(|event| matches!(event, BoardEvent::TestRecorded { .. })) {
-                    self.tested(id, head, *result);
-                }
+            (Effect::RunTest { id, head, .. }, Outcome::Tested { result, .. })
+                if wrote(|event| matches!(event, BoardEvent::TestRecorded { .. })) =>
+            {
+                self.tested(id, head, *result);
             }
-            (Effect::JudgeAnswer(spec), Outcome::Reviewed { result, .. }) => {
-                if wrote(|event| matches!(event, BoardEvent::ReviewRecorded { .. })) {
-                    let head = (spec.about.clone(), spec.head.clone());
-                    self.reviews.insert(head, *result);
-                }
+            (Effect::JudgeAnswer(spec), Outcome::Reviewed { result, .. })
+                if wrote(|event| matches!(event, BoardEvent::ReviewRecorded { .. })) =>
+            {
+                let head = (spec.about.clone(), spec.head.clone());
+                self.reviews.insert(head, *result);
             }
-            (Effect::ReadChecks { id, head, .. }, Outcome::ChecksRead { good, .. }) => {
-                if wrote(|event| matches!(event, BoardEvent::ChecksRecorded { .. })) {
-                    self.checks.insert((id.clone(), head.clone()), *good);
-                }
+            (Effect::ReadChecks { id, head, .. }, Outcome::ChecksRead { good, .. })
+                if wrote(|event| matches!(event, BoardEvent::ChecksRecorded { .. })) =>
+            {
+                self.checks.insert((id.clone(), head.clone()), *good);
             }
             _ => {}
         }
@@ -130,7 +131,7 @@ impl Course {
         for request in &decision.effects {
             match &request.effect {
                 Effect::Merge { id, head, onto, .. } => {
-                    self.may_be_merged(id, head, onto.is_some())
+                    self.may_be_merged(id, head, onto.is_some());
                 }
                 Effect::Dispatch(spec) => {
                     let left = spec.max_budget_usd.unwrap_or(1.0);
@@ -196,14 +197,24 @@ impl Course {
     /// While every word is heard at once.
     pub(super) fn nobody_overspends(&self) {
         let limits = &self.world.policy.budgets;
-        let all = self.ledger.spent.values();
-        if let Some(limit) = limits.issue_usd {
-            for issue in &self.issues {
-                let mine = all.clone().filter(|(of, _)| of == issue);
-                let spent: f64 = mine.map(|(_, spent)| spent).sum();
-                assert!(spent <= limit + TURN, "{issue} has cost {spent} of {limit}");
-            }
+        let spent = |is_it: &dyn Fn(&IssueRef) -> bool| -> f64 {
+            let all = self.ledger.spent.values();
+            all.filter(|(of, _)| is_it(of))
+                .map(|(_, spent)| spent)
+                .sum()
+        };
+        for issue in &self.issues {
+            let (spent, limit) = (spent(&|of| of == issue), limits.issue_usd);
+            let is_within = limit.is_none_or(|limit| spent <= limit + TURN);
+            assert!(is_within, "{issue} has cost {spent} of {limit:?}");
         }
+        let (spent, limit) = (spent(&|_| true), limits.day_usd);
+        let is_first_day = self.world.now.day() == START.day();
+        let is_within = limit.is_none_or(|limit| spent <= limit + TURN);
+        assert!(
+            !is_first_day || is_within,
+            "the day has cost {spent} of {limit:?}"
+        );
     }
 
     /// Of the live workers on an issue at most one has not been told, or is not about to be told,
@@ -331,7 +342,7 @@ impl Course {
         }
         assert_eq!(board, self.world.board);
         assert_eq!(universe::through_json(&board), board);
-        if self.world.log.len() % 16 == 0 {
+        if self.world.log.len().is_multiple_of(16) {
             assert_eq!(universe::through_json(&self.world.log), self.world.log);
         }
     }

@@ -39,6 +39,7 @@ pub(super) fn policy(random: &mut Random) -> Policy {
     budgets.issue_usd = random.percent(30).then_some(0.6);
     budgets.day_usd = random.percent(20).then_some(1.0);
     policy.smoke.auto_queue = random.percent(50);
+    policy.smoke.is_configured = true;
     policy.smoke.rules = vec![CapabilityRule {
         files: vec!["gpu/".into()],
         requires: vec!["gpu".into()],

@@ -75,6 +75,13 @@ impl Board {
         })
     }
 
+    /// Whether it is the one of all attempts at its issue that says where that stands.
+    #[must_use]
+    pub(crate) fn leads(&self, it: &Assignment) -> bool {
+        let leading = self.leading(&it.issue);
+        leading.is_some_and(|leading| leading.id == it.id)
+    }
+
     /// The assignment that claims the issue of `it` in its place: only one of them goes on by itself.
     #[must_use]
     pub fn rival(&self, it: &Assignment) -> Option<&Assignment> {

@@ -288,18 +288,17 @@ fn served(
         let sentence = format!("{what} by assignment {id}, which waits: {why}");
         return (sentence, Some(WaitsFor::Rule { refusal }));
     }
-    let state = match by.state.is_active() && placement::is_silent(board, &machine) {
-        true => ", whose agent cannot be reached",
-        false => "",
-    };
     let where_it_was_made = match machine == it.machine {
         true => ", where it was made",
         false => "",
     };
-    (
-        format!("{what} by assignment {id} on {machine}{where_it_was_made}{state}"),
-        Some(WaitsFor::Worker { machine }),
-    )
+    let sentence = format!("{what} by assignment {id} on {machine}{where_it_was_made}");
+    if by.state.is_active() && placement::is_silent(board, &machine) {
+        let hint = format!("`coord stop {id}` gives it up, so that another one can begin");
+        let sentence = format!("{sentence}, whose agent cannot be reached");
+        return (sentence, Some(WaitsFor::Person { hint }));
+    }
+    (sentence, Some(WaitsFor::Worker { machine }))
 }
 
 /// A branch that the pipeline does nothing more with by itself.
@@ -405,7 +404,10 @@ fn ended(policy: &Policy, it: &Assignment) -> Explanation {
     if let Some(budget) = &it.over_budget {
         let kept = it.end.as_ref().and_then(|end| end.wip_ref.as_deref());
         let kept = kept.map_or_else(String::new, |kept| format!("; its work is kept as {kept}"));
-        let hint = format!("raise the budget, then `coord retry {}`", it.id);
+        let hint = format!(
+            "raise the budget where it is the issue's or the day's, then `coord retry {}`",
+            it.id
+        );
         let sentence = format!("its worker was stopped: {budget}{kept}");
         return (sentence, Some(WaitsFor::Person { hint }));
     }

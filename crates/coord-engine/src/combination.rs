@@ -52,6 +52,7 @@ impl Engine {
             bench,
             repo: git_repo,
             known: BTreeMap::from([(base.tree().to_owned(), Verdict::Green)]),
+            knows_base: false,
             base,
             green: Vec::new(),
             attempts,
@@ -118,8 +119,11 @@ struct Search<'a> {
     base: Combination,
     /// What is green so far, in order.
     green: Vec<Green>,
-    /// By the tree: the same files are not tested twice.
+    /// By the tree: the same files are not tested twice. What the base is taken for until somebody
+    /// is red on it is in here too.
     known: BTreeMap<String, Verdict>,
+    /// Whether the base was tested.
+    knows_base: bool,
     attempts: u32,
 }
 
@@ -206,11 +210,17 @@ impl Search<'_> {
                 self.green.push(Green { id, built });
                 CombinedResult::Green { tree }
             }
-            Verdict::Red { note, output } => CombinedResult::Red {
-                with: self.partner(entry).await?,
-                note,
-                output: Some(output),
-            },
+            Verdict::Red { note, output } => {
+                let with = self.partner(entry).await?;
+                if with.is_none() {
+                    self.base_is_green().await?;
+                }
+                CombinedResult::Red {
+                    with,
+                    note,
+                    output: Some(output),
+                }
+            }
         })
     }
 
@@ -261,6 +271,24 @@ impl Search<'_> {
             }
         }
         Ok(self.green.get(bad - 1).map(|with| with.id.clone()))
+    }
+
+    /// Nobody who is red on a base that is red itself is to blame: a person has to look.
+    async fn base_is_green(&mut self) -> Result<(), Halt> {
+        let Some(bench) = self.bench.as_ref().filter(|_| !self.knows_base) else {
+            return Ok(());
+        };
+        match self.measure(bench, self.base.commit()).await? {
+            Verdict::Green => self.knows_base = true,
+            Verdict::Red { note, .. } => {
+                let base = self.base.commit().short();
+                return Err(Halt::Over(Outcome::Failed {
+                    class: FailureClass::Work,
+                    error: format!("the tests of the base itself are red at {base}: {note}"),
+                }));
+            }
+        }
+        Ok(())
     }
 
     /// What cannot be built without the others says nothing against it.

@@ -90,7 +90,7 @@ impl End {
                 let limit = active.body.max_budget_usd.unwrap_or_default();
                 let spent = self.summary.spend.of_run_usd();
                 let error =
-                    format!("reached its budget of ${limit}: it has used about ${spent:.2}");
+                    format!("reached its budget of ${limit:.2}: it has used about ${spent:.2}");
                 (ExitReason::OverBudget, Some(error))
             }
             reason => (reason.into(), record.error.clone()),

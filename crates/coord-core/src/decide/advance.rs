@@ -1,6 +1,6 @@
 //! Finished branches on their way: what [`pipeline::next`] says is to be begun, begins.
 
-use super::draft::Draft;
+use super::draft::{Draft, refuse};
 use super::{fix, follow, merge, serve, test};
 use crate::assignment::{About, Assignment};
 use crate::delivery::{PullAuthor, PullText};
@@ -223,10 +223,10 @@ pub(super) fn want_pull(
     let it = serve::under_way(draft, id)?;
     follow::unrivalled(draft.board(), it)?;
     if let (Some(number), false) = (it.delivery.pull, review) {
-        return Err(serve::refuse(
-            it,
-            &format!("has pull request #{number} already"),
-        ));
+        return Err(refuse(it, &format!("has pull request #{number} already")));
+    }
+    if it.delivery.pull.is_some() && it.delivery.wants.review {
+        return Ok(());
     }
     draft.emit(BoardEvent::PullWanted {
         id: id.clone(),

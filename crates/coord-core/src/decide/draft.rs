@@ -150,3 +150,10 @@ impl<'a> Draft<'a> {
         }
     }
 }
+
+/// Nothing of the kind can be done with an assignment as it is now: "assignment ID `what`".
+pub(super) fn refuse(it: &Assignment, what: &str) -> Refusal {
+    Refusal::new(Rule::State, format!("assignment {} {what}", it.id))
+        .of_issue(&it.issue)
+        .of_assignment(&it.id)
+}

@@ -1,7 +1,7 @@
 //! Sending a branch back: to have put right what was found wrong with it, or to bring it up to date
 //! with its base.
 
-use super::draft::Draft;
+use super::draft::{Draft, refuse};
 use super::{assign, follow, reassign, serve};
 use crate::assignment::{Assignment, AssignmentKind, Cause, MergeState, Waivers};
 use crate::command::{FixRequest, Refusal, WhenBlocked};
@@ -16,19 +16,19 @@ pub(super) fn fix(draft: &mut Draft<'_>, request: &FixRequest) -> Result<(), Ref
     if let Some(earlier) = draft.board().assignments.get(&request.id) {
         return match earlier.follows.as_ref() == Some(&request.follows) {
             true => Ok(()),
-            false => Err(serve::refuse(earlier, "has this id already")),
+            false => Err(refuse(earlier, "has this id already")),
         };
     }
     let old = serve::finished(draft, &request.follows)?.clone();
     if follow::is_merging(&old) {
-        return Err(serve::refuse(&old, "is being merged"));
+        return Err(refuse(&old, "is being merged"));
     }
     follow::unrivalled(draft.board(), &old)?;
     let (cause, onto) = found(draft, &old);
     let machine = match &request.machine {
         Some(name) if *name != old.machine && is_only_there(&old) => {
             let what = format!("could not be pushed, and is only on {}", old.machine);
-            return Err(serve::refuse(&old, &what));
+            return Err(refuse(&old, &what));
         }
         Some(name) => assign::machine(draft, Some(name), &old.issue)?,
         None => match machine(draft, &old) {

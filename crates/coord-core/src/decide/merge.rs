@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::draft::Draft;
+use super::draft::{Draft, refuse};
 use super::{advance, follow, serve};
 use crate::assignment::{Assignment, AssignmentState, Goal, MergeEntry, MergeMethod, MergeState};
 use crate::board::Board;
@@ -161,6 +161,20 @@ pub(super) fn start(draft: &mut Draft<'_>, id: &AssignmentId) {
     draft.enqueue(key, id, effect);
 }
 
+/// The branch is not where it was to be merged from.
+pub(super) fn elsewhere(draft: &mut Draft<'_>, id: &AssignmentId, head: &CommitId) {
+    advance::branch_moved(draft, id, head);
+    let it = draft.board().assignments.get(id);
+    let merging =
+        |it: &Assignment| it.merge.as_ref().map(|entry| &entry.state) == Some(&MergeState::Merging);
+    // It is: whoever says otherwise would be asked for ever.
+    if it.is_some_and(merging) {
+        let id = id.clone();
+        let reason = format!("the forge says that the branch is not at {}", head.short());
+        draft.emit(BoardEvent::MergeRefused { id, reason });
+    }
+}
+
 /// The work is in the base branch: its issue is closed, and what conflicted with the old base is
 /// tried on the new one.
 pub(super) fn landed(
@@ -201,16 +215,10 @@ fn conflicted(draft: &Draft<'_>, repo: &RepoName) -> Vec<(AssignmentId, MergeEnt
     };
     let all = board.assignments.values();
     all.filter(|it| it.issue.repo == *repo && it.superseded_by.is_none())
-        .filter(|it| !it.stop_requested && leads(board, it))
+        .filter(|it| !it.stop_requested && board.leads(it))
         .filter(free)
         .filter_map(entry)
         .collect()
-}
-
-/// Whether it is the one of all attempts at its issue that says where that stands.
-fn leads(board: &Board, it: &Assignment) -> bool {
-    let leading = board.leading(&it.issue);
-    leading.is_some_and(|leading| leading.id == it.id)
 }
 
 fn put(draft: &mut Draft<'_>, id: &AssignmentId, method: MergeMethod, order: Option<u32>) {
@@ -243,7 +251,7 @@ fn everything(draft: &Draft<'_>, wish: &Wish<'_>) -> Result<Vec<AssignmentId>, R
     let candidates = board
         .assignments
         .values()
-        .filter(|it| wish.includes(it) && it.superseded_by.is_none() && leads(board, it))
+        .filter(|it| wish.includes(it) && it.superseded_by.is_none() && board.leads(it))
         .filter(|it| mergeable(board, it).is_ok() && !it.is_in_merge_queue());
     let (mut ready, mut untested) = (Vec::new(), None);
     for it in candidates {
@@ -338,10 +346,4 @@ fn tested(draft: &Draft<'_>, it: &Assignment) -> Result<(), Refusal> {
             Err(refusal)
         }
     }
-}
-
-fn refuse(it: &Assignment, what: &str) -> Refusal {
-    Refusal::new(Rule::State, format!("assignment {} {what}", it.id))
-        .of_issue(&it.issue)
-        .of_assignment(&it.id)
 }

@@ -137,7 +137,7 @@ fn merged(draft: &mut Draft<'_>, id: &AssignmentId, outcome: &Outcome) {
             draft.emit(BoardEvent::BaseMoved { repo, base });
         }
     } else if let Outcome::HeadMoved { head } = outcome {
-        advance::branch_moved(draft, id, head);
+        merge::elsewhere(draft, id, head);
     } else if let Outcome::MergeRefused { reason } | Outcome::Failed { error: reason, .. } = outcome
     {
         draft.emit(BoardEvent::MergeRefused {

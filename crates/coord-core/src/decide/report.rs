@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::draft::Draft;
 use super::end::end;
 use super::{reassign, spend};
-use crate::assignment::{Assignment, AssignmentState, WorkerEnd};
+use crate::assignment::{Assignment, AssignmentState, WorkerEnd, WorkerResult};
 use crate::board::Board;
 use crate::command::AgentReport;
 use crate::comment;
@@ -54,6 +54,9 @@ pub(super) fn hear(
             accepted(draft, id);
             files(draft, id, &how.files);
             let how = cleaned(draft, id, how);
+            if matches!(how.result, WorkerResult::Failed(_)) {
+                spend::ended(draft, id, how.cost_usd);
+            }
             end(draft, id, *at, how);
         }
         AgentReport::Spent { cost_usd } if at_work => {

@@ -1,7 +1,7 @@
 //! What a person wants for an assignment that came to nothing, or whose worker asks something.
 
 use super::assign;
-use super::draft::Draft;
+use super::draft::{Draft, refuse};
 use super::follow;
 use crate::assignment::{Assignment, AssignmentKind, Cause, WorkerResult};
 use crate::command::{Refusal, RetryRequest, Rule};
@@ -28,14 +28,17 @@ pub(super) fn retry(draft: &mut Draft<'_>, request: &RetryRequest) -> Result<(),
         &request.evidence,
         &continuation::both(old.waived, request.waivers),
     )?;
-    let machine = machine(draft, request, &old)?;
-    let resume = request.resume && !placement::is_silent(draft.board(), &machine);
+    // Whoever was stopped for the money has done nothing wrong.
+    let resume = request.resume || old.over_budget.is_some();
+    let machine = machine(draft, request, &old, resume)?;
+    let model = model(draft, request, &old, resume);
+    let resume = resume && !placement::is_silent(draft.board(), &machine);
     let plan = Plan {
         id: request.id.clone(),
         kind: AssignmentKind::Continue,
         cause: Cause::Person,
         pinned: request.machine.is_some(),
-        model: model(draft, request, &old),
+        model,
         machine,
         guidance: request.guidance.clone(),
         issue_text: Some(text_of(request)),
@@ -62,7 +65,10 @@ pub(super) fn guide(
         return Err(refuse(it, "needs words, and the guidance has none"));
     }
     if !it.kind.writes() {
-        return Err(refuse(it, "only looks at a branch, and is not told anything"));
+        return Err(refuse(
+            it,
+            "only looks at a branch, and is not told anything",
+        ));
     }
     if it.stop_requested || !follow::may_be_with_its_agent(draft, it) {
         let what = match it.stop_requested {
@@ -135,10 +141,11 @@ fn machine(
     draft: &Draft<'_>,
     request: &RetryRequest,
     old: &Assignment,
+    resume: bool,
 ) -> Result<MachineName, Refusal> {
     let (board, policy, repo) = (draft.board(), draft.policy, &old.issue.repo);
     let here = &old.machine;
-    let stays = request.resume
+    let stays = resume
         && placement::may_work(policy, repo).any(|name| name == here)
         && (!placement::is_silent(board, here)
             || placement::elsewhere(board, policy, repo, here, draft.now).is_none());
@@ -154,10 +161,15 @@ fn machine(
 
 /// One up, unless the model was not at fault: where a person answers a question, or the worker could
 /// not be started.
-fn model(draft: &Draft<'_>, request: &RetryRequest, old: &Assignment) -> Option<String> {
+fn model(
+    draft: &Draft<'_>,
+    request: &RetryRequest,
+    old: &Assignment,
+    resume: bool,
+) -> Option<String> {
     let result = old.end.as_ref().map(|end| end.result);
     let misconfigured = result == Some(WorkerResult::Failed(FailureClass::Configuration));
-    let up = || match request.resume || misconfigured {
+    let up = || match resume || misconfigured {
         true => None,
         false => ladder::next_up(&draft.policy.models, old.model.as_deref()).map(str::to_owned),
     };
@@ -173,10 +185,4 @@ fn text_of(request: &RetryRequest) -> String {
         &issue.body
     };
     text.clone()
-}
-
-fn refuse(it: &Assignment, what: &str) -> Refusal {
-    Refusal::new(Rule::State, format!("assignment {} {what}", it.id))
-        .of_issue(&it.issue)
-        .of_assignment(&it.id)
 }

@@ -1,7 +1,7 @@
 //! Those who look at a finished branch: reviewers, authors of pull requests, smoke tests.
 
 use super::advance::{self, is_pointless};
-use super::draft::Draft;
+use super::draft::{Draft, refuse};
 use super::{promote, stop};
 use crate::assignment::{
     About, Assignment, AssignmentKind, AssignmentState, Goal, WorkerEnd, WorkerResult,
@@ -248,12 +248,6 @@ pub(super) fn under_way<'d>(
         return Err(refusal.hint(format!("`coord resume-stuck {id} --guidance TEXT`")));
     }
     Ok(it)
-}
-
-pub(super) fn refuse(it: &Assignment, what: &str) -> Refusal {
-    Refusal::new(Rule::State, format!("assignment {} {what}", it.id))
-        .of_issue(&it.issue)
-        .of_assignment(&it.id)
 }
 
 /// What a dispatch says beside the assignment of somebody who looks at a branch.

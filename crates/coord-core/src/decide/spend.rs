@@ -21,12 +21,30 @@ pub(super) fn spent(draft: &mut Draft<'_>, id: &AssignmentId, cost_usd: f64) {
     stop_over_budget(draft);
 }
 
+/// A worker that failed may have been stopped by its own agent, which knows its budget too: that is
+/// no failure at the work.
+pub(super) fn ended(draft: &mut Draft<'_>, id: &AssignmentId, cost_usd: f64) {
+    let Some(it) = draft.board().assignments.get(id) else {
+        return;
+    };
+    if it.stop_requested {
+        return;
+    }
+    let unheard = (cost_usd - it.spent_usd).max(0.0);
+    if let Some(budget) = used_up(draft, it, unheard) {
+        draft.emit(BoardEvent::BudgetExceeded {
+            id: id.clone(),
+            budget,
+        });
+    }
+}
+
 /// Stops everybody who runs on a budget that is used up.
 pub(super) fn stop_over_budget(draft: &mut Draft<'_>) {
     let running = draft.board().assignments.values();
     let over: Vec<(AssignmentId, String)> = running
         .filter(|it| it.state.takes_slot() && !it.stop_requested)
-        .filter_map(|it| Some((it.id.clone(), used_up(draft, it)?)))
+        .filter_map(|it| Some((it.id.clone(), used_up(draft, it, 0.0)?)))
         .collect();
     for (id, budget) in over {
         draft.emit(BoardEvent::BudgetExceeded {
@@ -39,8 +57,9 @@ pub(super) fn stop_over_budget(draft: &mut Draft<'_>) {
     }
 }
 
-/// The first budget of the assignment that is used up.
-fn used_up(draft: &Draft<'_>, it: &Assignment) -> Option<String> {
+/// The first budget of the assignment that is used up, with so many US dollars that nobody has heard
+/// of yet.
+fn used_up(draft: &Draft<'_>, it: &Assignment, unheard: f64) -> Option<String> {
     let (board, limits) = (draft.board(), &draft.policy.budgets);
     let issue = |issue: &IssueRef| format!("the budget of {issue}");
     let budgets = [
@@ -62,6 +81,7 @@ fn used_up(draft: &Draft<'_>, it: &Assignment) -> Option<String> {
     ];
     let over = budgets
         .into_iter()
+        .map(|(name, spent, limit)| (name, spent + unheard, limit))
         .find_map(|(name, spent, limit)| Some((name, spent, limit.filter(|it| spent >= *it)?)));
     over.map(|(name, spent, limit)| format!("{name} is used up: ${spent:.2} of ${limit:.2}"))
 }

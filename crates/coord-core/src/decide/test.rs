@@ -1,9 +1,9 @@
 //! Tests of finished branches, their verdicts, and what keeps one from having any.
 
-use super::draft::Draft;
+use super::draft::{Draft, refuse};
 use super::{advance, serve};
-use crate::assignment::{Assignment, Goal, MergeState};
-use crate::command::{Refusal, Rule};
+use crate::assignment::{Goal, MergeState};
+use crate::command::Refusal;
 use crate::effect::{Effect, Outcome};
 use crate::event::BoardEvent;
 use crate::ids::{AssignmentId, CommitId};
@@ -143,10 +143,4 @@ fn testable_head(draft: &Draft<'_>, id: &AssignmentId) -> Result<CommitId, Refus
         .deliverable()
         .ok_or_else(|| refuse(it, "has no commits"))?;
     Ok(work.head.clone())
-}
-
-fn refuse(it: &Assignment, what: &str) -> Refusal {
-    Refusal::new(Rule::State, format!("assignment {} {what}", it.id))
-        .of_issue(&it.issue)
-        .of_assignment(&it.id)
 }

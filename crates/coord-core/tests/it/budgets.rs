@@ -8,7 +8,7 @@ use coord_core::failure::FailureClass;
 use coord_core::policy::BudgetPolicy;
 use coord_core::verdict::TestResult;
 
-use crate::world::{World, failed, id, issue_ref, kinds, policy, request, success};
+use crate::world::{World, again, failed, id, issue_ref, kinds, policy, request, success};
 
 fn with_budgets(assignment: Option<f64>, issue: Option<f64>, day: Option<f64>) -> World {
     let mut world = World::new();
@@ -254,4 +254,27 @@ fn what_a_lost_worker_has_used_counts_on_its_day_and_for_its_issue() {
     assert_eq!(world.board.spent_on_day(today), 4.0);
     assert_eq!(world.board.spent_on_day(today.plus_secs(86_400)), 0.0);
     assert_eq!(world.board.spent_on(&issue), 4.0);
+}
+
+#[test]
+fn a_worker_that_its_own_agent_stopped_for_the_money_is_no_failure_at_the_work() {
+    let mut world = with_budgets(Some(2.0), None, None);
+    world.policy.concurrency.auto_reassign = true;
+    world.policy.concurrency.max_retries = 3;
+    running(&mut world, 1);
+    let here = world.machine_of(1);
+    let end = WorkerEnd {
+        cost_usd: 2.1,
+        session: Some("s".into()),
+        ..failed(FailureClass::Work, "reached its budget of $2.00")
+    };
+    let _ = world.finish(1, end);
+    insta::assert_snapshot!(world.why("lib", 1), @"new: its worker was stopped: the budget of an assignment is used up: $2.10 of $2.00 [person]");
+    assert_eq!(world.active(), [0; 0], "it is not tried again one model up");
+
+    // A person goes on with it: the same session, where it is.
+    let again = Command::Retry(Box::new(again(2, 1, &issue_ref("lib", 1))));
+    assert_eq!(world.run(&again).refusal, None);
+    assert_eq!(world.get(2).start.session.as_deref(), Some("s"));
+    assert_eq!(world.get(2).machine, here);
 }

@@ -6,6 +6,7 @@
 )]
 
 mod board;
+mod branches;
 mod budgets;
 mod claims;
 mod combining;

@@ -221,7 +221,7 @@ fn a_reviewer_whose_agent_is_silent_for_too_long_is_replaced_and_not_heard_any_m
     let _ = world.answer(&format!("dispatch:{}", id(first)), Outcome::Dispatched);
     let (machine, error) = ("desk".into(), "refused".into());
     let _ = world.run(&Command::AgentUnreachable { machine, error });
-    insta::assert_snapshot!(world.why("lib", 1), @"reviewing: it is being reviewed by assignment 2dec89025cc1 on desk, whose agent cannot be reached [worker]");
+    insta::assert_snapshot!(world.why("lib", 1), @"reviewing: it is being reviewed by assignment 2dec89025cc1 on desk, whose agent cannot be reached [person]");
     world.sleep(180);
     let machine = "desk".into();
     let _ = world.run(&Command::AgentStale { machine });

@@ -468,3 +468,18 @@ async fn an_effect_that_is_cut_off_leaves_nothing_and_is_done_again() {
     let worktrees = git(&world.fixture.clone_path(), &["worktree", "list"]).unwrap();
     assert_eq!(worktrees.lines().count(), 1, "{worktrees}");
 }
+
+#[tokio::test]
+async fn nobody_is_to_blame_for_a_base_that_is_red() {
+    let world = world("echo broken; exit 1").await;
+    let engine = world.engine().await;
+    let entries = [untested(entry(&world, 1, "a.txt", "a\n"))];
+    let carried = carried(&engine, "combine:it:1", effect(&entries)).await;
+    let Outcome::Failed { error, .. } = outcome(carried) else {
+        panic!("somebody was blamed");
+    };
+    let words = format!("the tests of the base itself are red at {}", &tip(&world)[..10]);
+    assert!(error.starts_with(&words), "{error}");
+    // Twice with the entry, and twice without.
+    assert_eq!(runs(&world), 4);
+}

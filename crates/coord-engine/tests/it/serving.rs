@@ -249,7 +249,8 @@ async fn configuration_error(world: &World, id: &AssignmentId) -> String {
 
 #[tokio::test]
 async fn a_smoke_test_without_a_command_fails() {
-    let world = world().await;
+    let mut world = world().await;
+    world.policy.smoke.is_configured = true;
     let engine = world.engine().await;
     world.workers(CHANGE, approve);
     let id = world.finished(&engine).await;

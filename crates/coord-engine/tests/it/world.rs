@@ -119,8 +119,10 @@ impl World {
             .chain(second)
             .collect();
         let place = |name: &MachineName| ((name.clone(), "api".into()), "/srv/api".to_owned());
+        let mut policy = self.policy.clone();
+        policy.smoke.is_configured |= self.smoke.is_some();
         let setup = Setup {
-            policy: self.policy.clone(),
+            policy,
             home: self.folder.path().to_owned(),
             folder: self.folder.path().to_owned(),
             store,

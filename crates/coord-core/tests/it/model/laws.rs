@@ -156,6 +156,7 @@ impl Course {
             let (rules, shared) = (&policy.reviews, policy.repos[&it.issue.repo].shared);
             let by_itself = rules.enabled && rules.auto_dispatch && it.question().is_none();
             let wanted = it.delivery.wants.review || by_itself;
+            let needs_approval = rules.enabled && rules.require_approval;
             let holds = match gate {
                 Gate::Test => {
                     let good = of(&ledger.tests, id, head).is_some_and(|it| it.is_good());
@@ -164,9 +165,9 @@ impl Course {
                 Gate::Review if !rules.enabled && !wanted => true,
                 Gate::Review => match of(&ledger.reviews, id, head) {
                     Some(ReviewResult::Approve) => true,
-                    Some(ReviewResult::Comment) => !rules.require_approval,
+                    Some(ReviewResult::Comment) => !needs_approval,
                     Some(ReviewResult::RequestChanges) => false,
-                    None => !wanted && !rules.require_approval,
+                    None => !wanted && !needs_approval,
                 },
                 Gate::Ci => !shared || of(&ledger.checks, id, head) == Some(&true),
             };

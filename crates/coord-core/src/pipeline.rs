@@ -325,7 +325,7 @@ impl Place<'_> {
         let files = it.end.as_ref().map_or(&[][..], |end| &end.files);
         let needed = needed(&self.policy.smoke.rules, files);
         let wanted = self.policy.smoke.auto_queue && !needed.is_empty();
-        if !wanted || !self.it.is_automated(Goal::Tested) {
+        if !wanted {
             return None;
         }
         if !self.has_machine_with(&needed) {
@@ -512,10 +512,9 @@ impl Place<'_> {
             return Some(busy);
         }
         if let Some(verdict) = it.checks_of_head() {
-            let why = format!("the forge's checks are not good: {}", verdict.note);
             return match verdict.good {
                 true => None,
-                false => self.person(why, format_args!("fix {id}")),
+                false => self.person(&verdict.note, format_args!("fix {id}")),
             };
         }
         let is_queued = self.state() == Some(&MergeState::Queued);

@@ -269,7 +269,9 @@ impl Board {
     }
 
     fn put(&mut self, assignment: &Assignment, state: AssignmentState, here: Since) {
-        if self.round.is_none() || self.at_work().next().is_none() {
+        // Who goes on with something, or looks at it, belongs to the round of that.
+        let is_new = assignment.follows.is_none() && assignment.about.is_none();
+        if self.round.is_none() || (is_new && self.at_work().next().is_none()) {
             self.round = Some(here);
         }
         let mut assignment = assignment.clone();

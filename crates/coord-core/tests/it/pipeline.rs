@@ -346,7 +346,7 @@ fn bad_checks_are_a_persons_and_read_again_when_the_merge_is_wanted_again() {
     };
     read(&mut world, false, "lint is red");
     assert_eq!(kinds_open(&world), [""; 0]);
-    insta::assert_snapshot!(world.why("lib", 1), @"merging: the forge's checks are not good: lint is red [person]");
+    insta::assert_snapshot!(world.why("lib", 1), @"merging: lint is red [person]");
     assert_eq!(world.merge(&[1], false).refusal, None);
     insta::assert_snapshot!(world.why("lib", 1), @"merging: the forge's checks of it have not ended [forge]");
     read(&mut world, true, "2 checks");

@@ -255,3 +255,15 @@ fn the_summary_tells_outcomes_merges_cost_and_what_waits() {
         "unknown ones are left out"
     );
 }
+
+#[test]
+fn whoever_puts_something_right_belongs_to_the_round_of_that() {
+    let mut world = World::new();
+    world.assigned(request(1, "lib", 1, &[]));
+    world.work(1, &["a"]);
+    let round = world.board.round;
+    let _ = world.tested(1, TestResult::Failed);
+    assert!(world.get(1).superseded_by.is_some());
+    assert!(round.is_some());
+    assert_eq!(world.board.round, round);
+}

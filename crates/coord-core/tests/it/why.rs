@@ -324,7 +324,7 @@ fn every_state_between_the_worker_and_the_base_has_its_sentence() {
     changes asked for: reviewing: its reviewer asked for changes: 1 finding [person]
     neither: reviewing: its reviewer neither approved it nor asked for changes [person]
     checks run: merging: the forge's checks of it have not ended [forge]
-    checks bad: merging: the forge's checks are not good: 2 checks, 1 is red [person]
+    checks bad: merging: 2 checks, 1 is red [person]
     gate closed: reviewing: it waits in the merge queue: its head has not been reviewed [gate]
     combined: merging: it is tested together with its base, and with what is merged before it [test]
     combination not testable: merging: the merge was refused: it could not be tested with its base: no checkout [person]

@@ -23,9 +23,13 @@ enum Move {
     Base,
     Verdict,
     Merge,
+    Override,
+    /// A person wants it tested, or read, once more.
+    Test,
+    Review,
 }
 
-const MOVES: [Move; 14] = [
+const MOVES: [Move; 19] = [
     Move::Effect,
     Move::Effect,
     Move::Effect,
@@ -40,6 +44,11 @@ const MOVES: [Move; 14] = [
     Move::Base,
     Move::Verdict,
     Move::Merge,
+    Move::Override,
+    Move::Test,
+    Move::Test,
+    Move::Review,
+    Move::Review,
 ];
 
 /// Every gate, and nothing that keeps a branch from its merge but what is found out about it.
@@ -108,6 +117,9 @@ impl Course {
             Move::Base => self.outsider(),
             Move::Verdict => self.does(Deed::Verdict),
             Move::Merge => self.does(Deed::Merge),
+            Move::Override => self.does(Deed::Override),
+            Move::Test => self.does(Deed::Test),
+            Move::Review => self.does(Deed::Review),
         }
     }
 }
@@ -119,7 +131,7 @@ proptest! {
     #[test]
     fn a_verdict_never_counts_for_another_commit(
         seed in 0u64..1000,
-        moves in proptest::collection::vec(select(&MOVES[..]), 0..120),
+        moves in proptest::collection::vec(select(&MOVES[..]), 0..160),
     ) {
         let mut course = Course::with_finished_branches(seed);
         prop_assume!(course.has_a_branch());

@@ -79,7 +79,7 @@ impl Course {
             (15, Deed::Guide),
             (10, Deed::Merge),
             (8, Deed::MergeAll),
-            (6, Deed::Override),
+            (9, Deed::Override),
             (6, Deed::Verdict),
             (5, Deed::Test),
             (5, Deed::Review),

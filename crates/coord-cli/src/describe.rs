@@ -178,7 +178,8 @@ pub(crate) fn event(event: &BoardEvent) -> String {
         BoardEvent::EffectQueued { key, .. } => format!("effect {key} queued"),
         BoardEvent::EffectSettled { key, outcome } => match outcome {
             Outcome::Failed { error, .. } => {
-                format!("effect {key} {}: {}", paint(BAD, "failed"), plain(error))
+                let what = effect(key);
+                format!("{what} {}: {}", paint(BAD, "failed"), plain(error))
             }
             _ => format!("effect {key} settled"),
         },
@@ -247,6 +248,9 @@ fn ended(end: &WorkerEnd) -> String {
         _ => "no commits".to_owned(),
     };
     let error = end.error.as_deref().map(plain).unwrap_or_default();
+    if let Some(how) = looked(end, &error) {
+        return how;
+    }
     match end.result {
         WorkerResult::Done => format!("{}: {published}", paint(GOOD, "done")),
         WorkerResult::Cancelled => format!("{}; nothing was published", paint(WARN, "cancelled")),
@@ -257,6 +261,23 @@ fn ended(end: &WorkerEnd) -> String {
                 class_name(class)
             )
         }
+    }
+}
+
+/// How somebody ended who had nothing to write: a reader answers, a command of a smoke test has no
+/// session and no model.
+fn looked(end: &WorkerEnd, error: &str) -> Option<String> {
+    let answered = end.answer.is_some();
+    match end.result {
+        _ if end.branch.is_some() => None,
+        WorkerResult::Done if end.session.is_none() => Some(paint(GOOD, "ended with 0")),
+        WorkerResult::Done if answered => Some(paint(GOOD, "answered")),
+        WorkerResult::Failed(class) if answered => Some(format!(
+            "{} ({}): {error}",
+            paint(BAD, "failed"),
+            class_name(class)
+        )),
+        WorkerResult::Done | WorkerResult::Failed(_) | WorkerResult::Cancelled => None,
     }
 }
 
@@ -304,6 +325,34 @@ pub(crate) fn next_step(why: &Why) -> Option<&str> {
         )
         | None => None,
     }
+}
+
+/// What is done outside, by its key: `the dispatch of 1a2b3c4d5e6f`.
+pub(crate) fn effect(key: &EffectKey) -> String {
+    let mut words = key.as_str().split(':').skip(1);
+    let (first, second) = (words.next(), words.next());
+    let (Some(kind), Some(first)) = (EffectKind::of(key), first) else {
+        return format!("effect {key}");
+    };
+    let what = match kind {
+        EffectKind::Claim => "the claim for",
+        EffectKind::Release => "taking back the claim for",
+        EffectKind::Dispatch => "the dispatch of",
+        EffectKind::Cancel => "the stop of",
+        EffectKind::Guide => "the guidance for",
+        EffectKind::Comment => {
+            return format!("the comment `{first}` on {}", second.unwrap_or_default());
+        }
+        EffectKind::Test => "the test of",
+        EffectKind::Pull => "the pull request of",
+        EffectKind::Judge => "the look at the answer of",
+        EffectKind::Checks => "the look at the forge's checks of",
+        EffectKind::Combine => "the test of the combination with",
+        EffectKind::Merge => "the merge of",
+        EffectKind::Close => "closing the issue of",
+        EffectKind::Step => "a hook of session or round",
+    };
+    format!("{what} {first}")
 }
 
 /// Whether another event says what a failure means.

@@ -17,6 +17,8 @@ mod postponed;
 mod printer;
 mod serving;
 mod time;
+mod tips;
+mod waiting;
 
 use std::process::ExitCode;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use coord_core::BoardEvent;
 use coord_core::assignment::Assignment;
-use coord_core::ids::AssignmentId;
+use coord_core::ids::{AssignmentId, EffectKey};
 use coord_engine::{Carried, Progress};
 use coord_protocol::{AgentEvent, AgentEventKind};
 use coord_store::Committed;
@@ -20,6 +20,8 @@ pub(crate) struct Narrator {
     printer: Printer,
     /// With whoever goes on with one of them or looks at its branch.
     only: Option<RefCell<BTreeSet<AssignmentId>>>,
+    /// Why each effect could not be done when it was told last: the same reason is not repeated.
+    postponed: RefCell<BTreeMap<EffectKey, String>>,
     /// The last status of each worker: one that has nothing new to say is not repeated.
     said: RefCell<BTreeMap<AssignmentId, String>>,
 }
@@ -30,6 +32,7 @@ impl Narrator {
         Self {
             printer,
             only: None,
+            postponed: RefCell::default(),
             said: RefCell::default(),
         }
     }
@@ -59,6 +62,13 @@ impl Narrator {
                 (recorded.at, event(&recorded.event))
             }
             Progress::Carried(Carried::Postponed { key, until, error }) => {
+                let told = self
+                    .postponed
+                    .borrow_mut()
+                    .insert(key.clone(), error.clone());
+                if told.as_ref() == Some(error) {
+                    return;
+                }
                 (coord_engine::now(), postponed::sentence(key, *until, error))
             }
             Progress::Worker(agent_event) => {

@@ -4,6 +4,7 @@ use coord_core::ids::{EffectKey, Timestamp};
 use coord_store::{OutboxRow, Store, StoreError};
 use serde_json::{Value, json};
 
+use crate::describe::effect;
 use crate::printer::{Printer, plain};
 use crate::time::clock;
 
@@ -53,7 +54,8 @@ impl Postponed {
 /// That it is tried again, from when on, and what went wrong.
 pub(crate) fn sentence(key: &EffectKey, until: Timestamp, error: &str) -> String {
     format!(
-        "{key} will be tried again from {} on: {}",
+        "{} will be tried again from {} on: {}",
+        effect(key),
         clock(until),
         plain(error)
     )

@@ -22,6 +22,7 @@ use crate::exit;
 use crate::failure::Failure;
 use crate::narrator::Narrator;
 use crate::printer::{Printer, plain};
+use crate::tips;
 
 /// What every command takes that has a branch read or tried out.
 #[derive(Debug, Args)]
@@ -31,9 +32,6 @@ pub(crate) struct ServeArgs {
     /// The machine to run it on; otherwise the coordinator chooses
     #[arg(long, value_name = "NAME")]
     machine: Option<MachineName>,
-    /// The model, instead of what the configuration says
-    #[arg(long)]
-    model: Option<String>,
     /// Do not wait for the answer
     #[arg(long)]
     no_wait: bool,
@@ -43,16 +41,22 @@ pub(crate) struct ServeArgs {
 }
 
 /// Has the branch read or tried out, and shows the answer.
-pub(crate) async fn run(app: &App, kind: AssignmentKind, args: ServeArgs) -> Result<u8, Failure> {
+pub(crate) async fn run(
+    app: &App,
+    kind: AssignmentKind,
+    args: ServeArgs,
+    model: Option<String>,
+) -> Result<u8, Failure> {
     let Bench { engine, .. } = app.bench().await?;
     let about = engine.resolve(&args.id).await?;
     on_board(&engine, &about).await?;
+    tips::look(app.printer, &engine, std::slice::from_ref(&about)).await?;
     let request = ServeRequest {
         id: fresh_id(),
         kind,
         about,
         machine: args.machine,
-        model: args.model,
+        model,
     };
     let command = Command::Serve(Box::new(request.clone()));
     if args.dry_run {

@@ -1,7 +1,7 @@
 //! Where the branches of finished assignments are: anybody may have pushed to them.
 
 use coord_core::assignment::Assignment;
-use coord_core::ids::{AssignmentId, CommitId};
+use coord_core::ids::{AssignmentId, CommitId, RepoName};
 use coord_core::{Command, Recorded};
 
 use crate::engine::Engine;
@@ -12,6 +12,8 @@ use crate::error::EngineError;
 pub struct SeenBranches {
     /// What happened on the board because of it.
     pub recorded: Vec<Recorded>,
+    /// The branches that are not there any more.
+    pub gone: Vec<AssignmentId>,
     /// The branches that could not be looked at, and why.
     pub unknown: Vec<(AssignmentId, EngineError)>,
 }
@@ -32,25 +34,30 @@ impl Engine {
             let Some(it) = board.assignments.get(id).filter(|it| is_waited_for(it)) else {
                 continue;
             };
-            match self.tip_of(it).await {
-                Ok(Some(head)) if it.deliverable().is_some_and(|work| *work.head != head) => {
+            let Some(work) = it.deliverable() else {
+                continue;
+            };
+            match self.tip_of(&it.issue.repo, work.branch).await {
+                Ok(Some(head)) if head != *work.head => {
                     let id = id.clone();
                     let told = self.command(Command::BranchSeen { id, head }).await?;
                     seen.recorded.extend(told.recorded);
                 }
-                Ok(_) => {}
+                Ok(Some(_)) => {}
+                Ok(None) => seen.gone.push(id.clone()),
                 Err(error) => seen.unknown.push((id.clone(), error)),
             }
         }
         Ok(seen)
     }
 
-    async fn tip_of(&self, it: &Assignment) -> Result<Option<CommitId>, EngineError> {
-        let repo = &it.issue.repo;
-        let Some(work) = it.deliverable() else {
-            return Ok(None);
-        };
-        let tip = self.forge(repo)?.branch_head(work.branch).await;
+    /// Where a branch is on its forge; `None`: nowhere.
+    pub(crate) async fn tip_of(
+        &self,
+        repo: &RepoName,
+        branch: &str,
+    ) -> Result<Option<CommitId>, EngineError> {
+        let tip = self.forge(repo)?.branch_head(branch).await;
         tip.map_err(EngineError::forge(repo))
     }
 }

@@ -23,10 +23,18 @@ impl Engine {
                 error: "it is not a pull request".to_owned(),
             });
         };
-        let pull = self.pull_of(issue, branch, title, body).await?;
-        Ok(Outcome::PullOpened {
-            number: pull.number,
-        })
+        let error = match self.pull_of(issue, branch, title, body).await {
+            Ok(Pull { number, .. }) => return Ok(Outcome::PullOpened { number }),
+            Err(error) => error,
+        };
+        // What a forge says to that is for its programmers.
+        if let Ok(None) = self.tip_of(&issue.repo, branch).await {
+            return Ok(Outcome::Failed {
+                class: FailureClass::Work,
+                error: format!("its branch `{branch}` is gone from the forge"),
+            });
+        }
+        Err(error)
     }
 
     /// The open pull request of the branch, else a new one. `body` is without the words that close

@@ -41,7 +41,10 @@ async fn a_worker_that_goes_on_over_its_budget_is_stopped_and_its_work_is_saved(
     assert_eq!(end.result, EndResult::Failed, "{end:?}");
     assert_eq!(end.class, Some(FailureKind::Work));
     let error = end.error.as_deref().unwrap();
-    assert!(error.starts_with("reached its budget of $0.50: "), "{error}");
+    assert!(
+        error.starts_with("reached its budget of $0.50: "),
+        "{error}"
+    );
     assert!((end.commits, end.pushed) == (1, true) && end.wip_ref.is_some());
     assert!((1.2..1.3).contains(&end.cost_usd), "{}", end.cost_usd);
     let spent = |kind: &AgentEventKind| matches!(kind, AgentEventKind::Spent { .. });

@@ -9,7 +9,7 @@ use coord_core::effect::{ForeignClaim, Outcome};
 use coord_core::event::BoardEvent;
 use coord_core::ids::{AssignmentId, EffectKey, MachineName, RepoName};
 use coord_core::key::{self, EffectKind};
-use coord_engine::{AssignInput, Carried, Engine};
+use coord_engine::{AssignInput, Carried, Engine, now};
 use coord_store::Committed;
 use serde_json::json;
 
@@ -18,6 +18,7 @@ use crate::describe;
 use crate::exit;
 use crate::failure::{Failure, io};
 use crate::printer::{Printer, plain};
+use crate::time::date_time;
 
 #[derive(Debug, Args)]
 pub(crate) struct AssignArgs {
@@ -299,10 +300,24 @@ pub(crate) fn show(
         }
         Reached::Queued => {
             printer.line(format_args!("→ queued (assignment {id})"));
-            printer.note("starts are staggered: `coord up` or `coord wait` dispatches it when its time comes");
+            printer.note(format_args!(
+                "{}: `coord up` or `coord wait` dispatches it when its time comes",
+                why_not_yet(committed, assignment)
+            ));
         }
     }
     Ok(exit::OK)
+}
+
+/// Why its dispatch is not due yet.
+fn why_not_yet(committed: &Committed, assignment: &Assignment) -> String {
+    let machine = &assignment.machine;
+    let facts = committed.board.machines.get(machine);
+    let limited = facts.and_then(|facts| facts.limited_until);
+    match limited.filter(|at| *at > now()) {
+        Some(at) => format!("{machine} has hit a usage limit until {}", date_time(at)),
+        None => "starts are staggered".to_owned(),
+    }
 }
 
 /// What came of the effects; that it failed for good, or that somebody else was first, is an error.

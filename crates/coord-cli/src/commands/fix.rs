@@ -12,6 +12,7 @@ use crate::commands::log::on_board;
 use crate::commands::retry::dry;
 use crate::failure::Failure;
 use crate::given::GuidanceArgs;
+use crate::tips;
 
 #[derive(Debug, Args)]
 pub(crate) struct FixArgs {
@@ -35,6 +36,7 @@ pub(crate) async fn run(app: &App, args: FixArgs) -> Result<u8, Failure> {
     let Bench { engine, .. } = app.bench().await?;
     let follows = engine.resolve(&args.id).await?;
     on_board(&engine, &follows).await?;
+    tips::look(app.printer, &engine, std::slice::from_ref(&follows)).await?;
     let command = Command::Fix(Box::new(FixRequest {
         id: fresh_id(),
         follows,

@@ -18,6 +18,7 @@ use crate::commands::wait;
 use crate::exit;
 use crate::failure::Failure;
 use crate::narrator::Narrator;
+use crate::tips;
 use plan::Plan;
 
 #[derive(Debug, Args)]
@@ -108,9 +109,14 @@ pub(crate) async fn run(app: &App, args: MergeArgs) -> Result<u8, Failure> {
     if let Some(repo) = &args.repo {
         engine.repo(repo)?;
     }
+    let candidates = match ids.is_empty() {
+        true => finished(&*engine.store().board().await?, args.repo.as_ref()),
+        false => ids.clone(),
+    };
+    tips::look(app.printer, &engine, &candidates).await?;
     let method = args.method.map(MergeMethod::from);
     let command = Command::Merge {
-        ids,
+        ids: ids.clone(),
         repo: args.repo.clone(),
         method: method.unwrap_or(config.pipeline.merge_method),
         ordered: !args.order.is_empty(),
@@ -127,7 +133,10 @@ pub(crate) async fn run(app: &App, args: MergeArgs) -> Result<u8, Failure> {
     if let Some(refusal) = committed.refusal {
         return Err(refusal.into());
     }
-    let queued = queued(&committed.board);
+    let queued = match ids.is_empty() {
+        true => queued(&committed.board),
+        false => ids,
+    };
     let done = app.interruptible(work_off(app, &engine, &queued)).await;
     engine.close().await;
     done
@@ -165,6 +174,15 @@ async fn dry(
     let plan = Plan::gather(engine, decision.events, repo.as_ref()).await?;
     plan.show(app.printer);
     Ok(exit::OK)
+}
+
+/// Every branch that may be meant where none is named.
+fn finished(board: &Board, repo: Option<&RepoName>) -> Vec<AssignmentId> {
+    let branches = board.assignments.values();
+    branches
+        .filter(|it| it.is_finished_branch() && repo.is_none_or(|repo| it.issue.repo == *repo))
+        .map(|it| it.id.clone())
+        .collect()
 }
 
 fn queued(board: &Board) -> Vec<AssignmentId> {

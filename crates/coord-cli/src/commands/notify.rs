@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use coord_core::ids::EffectKey;
+use coord_core::ids::{AssignmentId, EffectKey};
 use coord_core::{Command, Recorded};
 use coord_engine::{Engine, now, settled};
 use coord_store::HistoryFilter;
@@ -16,6 +16,7 @@ use crate::exit;
 use crate::failure::Failure;
 use crate::postponed::Postponed;
 use crate::printer::{FAINT, paint};
+use crate::tips;
 
 #[derive(Debug, Args)]
 pub(crate) struct NotifyArgs {}
@@ -28,8 +29,14 @@ pub(crate) async fn run(app: &App, _: NotifyArgs) -> Result<u8, Failure> {
 }
 
 async fn pass(app: &App, engine: &Engine) -> Result<u8, Failure> {
-    let before = engine.store().board().await?.seq;
+    let board = engine.store().board().await?;
+    let before = board.seq;
     hear(app, engine).await?;
+    let branches = board.assignments.values();
+    let branches = branches.filter(|it| it.is_finished_branch());
+    let branches: Vec<AssignmentId> = branches.map(|it| it.id.clone()).collect();
+    let seen = engine.look_at_branches(&branches).await?;
+    tips::print_missing(app.printer, engine, &seen).await?;
     carry_out(engine).await?;
     let filter = HistoryFilter {
         after_seq: Some(before),

@@ -4,24 +4,26 @@ use std::ops::ControlFlow;
 
 use clap::Args;
 use coord_config::{Config, ForgeKind};
-use coord_core::assignment::AssignmentKind;
+use coord_core::assignment::{Assignment, AssignmentKind};
 use coord_core::delivery::PullAuthor;
 use coord_core::ids::{AssignmentId, RepoName};
 use coord_core::key::EffectKind;
-use coord_core::{Board, Command};
-use coord_engine::Engine;
+use coord_core::{Board, Command, why};
+use coord_engine::{Engine, now};
 use coord_store::Committed;
 use serde_json::json;
 
 use crate::app::{App, Bench};
 use crate::commands::log::{known, on_board};
 use crate::commands::retry::dry;
+use crate::describe;
 use crate::exit;
 use crate::failure::Failure;
 use crate::narrator::Narrator;
 use crate::postponed::Postponed;
 use crate::printer::plain;
 use crate::serving::{self, Answer};
+use crate::tips;
 
 #[derive(Debug, Args)]
 pub(crate) struct PrArgs {
@@ -42,6 +44,7 @@ pub(crate) async fn run(app: &App, args: PrArgs) -> Result<u8, Failure> {
     let Bench { engine, config } = app.bench().await?;
     let id = engine.resolve(&args.id).await?;
     on_board(&engine, &id).await?;
+    tips::look(app.printer, &engine, std::slice::from_ref(&id)).await?;
     let command = Command::OpenPull {
         id: id.clone(),
         author: match args.no_worker {
@@ -83,7 +86,8 @@ async fn open(
     engine
         .drive(enough, |progress| narrator.show(&progress))
         .await?;
-    let before = committed.recorded.first().map_or(0, |it| it.seq);
+    let first = committed.recorded.first();
+    let before = first.map_or(committed.board.seq, |it| it.seq);
     let answer = Answer::since(engine, id, before).await?;
     show(app, engine, id, config, review, &answer).await
 }
@@ -148,9 +152,24 @@ async fn show(
     }
     match judged {
         Some(verdict) => Ok(serving::review_code(verdict)),
-        None if review => Err(serving::nothing(engine, id, AssignmentKind::Review, id).await?),
+        None if review => Err(unreviewed(engine, &it).await?),
         None => Ok(exit::OK),
     }
+}
+
+/// Why there is no review: its reviewer came to nothing, or nobody was to begin with one.
+async fn unreviewed(engine: &Engine, it: &Assignment) -> Result<Failure, Failure> {
+    let board = engine.store().board().await?;
+    let kind = AssignmentKind::Review;
+    if board.serving(it, kind).next().is_some() {
+        return serving::nothing(engine, &it.id, kind, &it.id).await;
+    }
+    let why = why(&board, engine.policy(), &it.issue, now());
+    let failure = Failure::failed(format!("not reviewed: {}", plain(&why.sentence)));
+    Ok(match describe::next_step(&why) {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    })
 }
 
 /// What it waits for, where nobody has refused it.

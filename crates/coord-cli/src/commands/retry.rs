@@ -110,6 +110,10 @@ impl RetryArgs {
     /// Where it is not what one expects of a retry.
     fn notes(&self, policy: &Policy, old: &Assignment, new: &Assignment) -> Vec<String> {
         let mut notes = Vec::new();
+        if new.start.session.is_some() {
+            notes.push(format!("its session goes on, on {}", new.machine));
+            return notes;
+        }
         if new.machine == old.machine && self.machine.is_none() {
             let (repo, machine) = (&new.issue.repo, &new.machine);
             notes.push(format!(
@@ -120,9 +124,12 @@ impl RetryArgs {
         if let (Some(model), None) = (&new.model, &self.model)
             && new.model == old.model
         {
-            notes.push(match ladder.last() == Some(model) {
-                true => format!("{model} is at the top of the ladder: the model stays"),
-                false => format!("{model} is not on the ladder of models: it stays"),
+            notes.push(match ladder.iter().rposition(|it| it == model) {
+                Some(rung) if rung + 1 == ladder.len() => {
+                    format!("{model} is at the top of the ladder: the model stays")
+                }
+                Some(_) => format!("the model was not at fault: it stays {model}"),
+                None => format!("{model} is not on the ladder of models: it stays"),
             });
         }
         notes.extend(beginning(old, new));

@@ -11,8 +11,11 @@ use crate::serving::{self, ServeArgs};
 pub(crate) struct ReviewArgs {
     #[command(flatten)]
     serve: ServeArgs,
+    /// The model, instead of what the configuration says
+    #[arg(long)]
+    model: Option<String>,
 }
 
 pub(crate) async fn run(app: &App, args: ReviewArgs) -> Result<u8, Failure> {
-    serving::run(app, AssignmentKind::Review, args.serve).await
+    serving::run(app, AssignmentKind::Review, args.serve, args.model).await
 }

@@ -14,5 +14,5 @@ pub(crate) struct SmokeArgs {
 }
 
 pub(crate) async fn run(app: &App, args: SmokeArgs) -> Result<u8, Failure> {
-    serving::run(app, AssignmentKind::Smoke, args.serve).await
+    serving::run(app, AssignmentKind::Smoke, args.serve, None).await
 }

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use coord_core::assignment::{Assignment, AssignmentState};
-use coord_core::ids::{AssignmentId, MachineName, RepoName, Timestamp};
+use coord_core::ids::{AssignmentId, IssueRef, MachineName, RepoName, Timestamp};
 use coord_core::issue::IssueState;
+use coord_core::session::Waiting;
 use coord_core::{Board, Policy, gates};
 use coord_engine::{AgentView, Engine, RepoFreshness, now};
 use coord_store::FinishedFilter;
@@ -22,14 +23,15 @@ use crate::exit;
 use crate::failure::Failure;
 use crate::postponed::Postponed;
 use crate::printer::{BAD, FAINT, GOOD, Printer, WARN, paint, plain};
-use crate::time::span;
+use crate::time::{clock, span};
+use crate::waiting;
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     /// Only this machine
     #[arg(long, value_name = "NAME")]
     machine: Option<MachineName>,
-    /// How many finished assignments to show
+    /// How many finished issues to show; with --json, assignments
     #[arg(long, value_name = "N", default_value_t = 5)]
     finished: u32,
     /// Compare the checkouts of each machine with the forge
@@ -72,14 +74,21 @@ pub(crate) async fn run(app: &App, args: StatusArgs) -> Result<u8, Failure> {
     Ok(synced.map_or(exit::OK, |synced| synced.code()))
 }
 
+/// How many assignments an issue may have had, on average, so that none is missing.
+const ATTEMPTS: u32 = 10;
+
 struct Status<'e> {
     policy: &'e Policy,
     board: std::sync::Arc<Board>,
     views: Vec<AgentView>,
     assignments: Vec<Assignment>,
+    /// For programs: every assignment.
     finished: Vec<Assignment>,
+    /// For people.
+    outcomes: Vec<Assignment>,
     mirrors: Vec<MirrorView>,
     postponed: Postponed,
+    waiting: Vec<Waiting>,
     budget: Budget,
     freshness: Option<Vec<RepoFreshness>>,
     now: Timestamp,
@@ -105,11 +114,16 @@ impl<'e> Status<'e> {
         assignments.sort_by_key(|a| a.requested_at);
         let assignments = with_their_readers(assignments);
         let filter = FinishedFilter {
-            limit: Some(args.finished),
+            limit: Some(args.finished.saturating_mul(ATTEMPTS)),
             ..FinishedFilter::default()
         };
         let finished = engine.store().finished(filter).await?;
-        let finished = finished.into_iter().filter(|a| wanted(&a)).collect();
+        let mut finished: Vec<Assignment> = finished.into_iter().filter(|a| wanted(&a)).collect();
+        let shown = usize::try_from(args.finished).unwrap_or(usize::MAX);
+        let outcomes = outcomes(&finished).into_iter().take(shown).collect();
+        finished.truncate(shown);
+        let mut waiting = board.waiting_for_a_person(engine.policy(), now());
+        waiting.retain(|it| assignments.iter().any(|a| a.issue == it.issue));
         let freshness = match args.freshness {
             true => Some(engine.freshness(args.machine.as_ref()).await),
             false => None,
@@ -120,8 +134,10 @@ impl<'e> Status<'e> {
             views,
             assignments,
             finished,
+            outcomes,
             mirrors: MirrorView::all(engine).await?,
             postponed: Postponed::read(engine.store()).await?,
+            waiting,
             budget: Budget::read(engine.store(), now()).await?,
             freshness,
             now: now(),
@@ -153,7 +169,7 @@ impl<'e> Status<'e> {
     fn queue(&self) -> Vec<&Assignment> {
         self.assignments
             .iter()
-            .filter(|a| a.merge.is_some())
+            .filter(|a| a.merge.is_some() && a.superseded_by.is_none())
             .collect()
     }
 
@@ -177,6 +193,7 @@ impl<'e> Status<'e> {
         let mirrors: Vec<Value> = self.mirrors.iter().map(MirrorView::json).collect();
         let mut value = json!({"machines": machines, "assignments": assignments, "queue": queue,
             "blocked": blocked, "finished": self.finished, "mirrors": mirrors,
+            "waiting": self.waiting,
             "postponed": self.postponed.json(), "rate_limits": self.budget.json()});
         if let (Some(freshness), Some(object)) = (&self.freshness, value.as_object_mut()) {
             object.insert("freshness".to_owned(), freshness::json(freshness));
@@ -193,7 +210,8 @@ impl<'e> Status<'e> {
             .and_then(|facts| facts.silent_since);
         match &view.answer {
             Ok((health, _)) => {
-                json!({"machine": view.machine, "reachable": true, "health": health})
+                json!({"machine": view.machine, "reachable": true, "health": health,
+                    "limited_until": self.limited_until(&view.machine)})
             }
             Err(error) => json!({"machine": view.machine, "reachable": false,
                 "error": error.to_string(), "silent_since": silent,
@@ -253,8 +271,14 @@ impl<'e> Status<'e> {
                 ));
             }
         }
+        if !self.waiting.is_empty() {
+            printer.line("\nwaits for you");
+            for it in &self.waiting {
+                printer.line(format_args!("  {}", waiting::line(it)));
+            }
+        }
         if !self.postponed.is_empty() {
-            printer.line("\npostponed");
+            printer.line("\npostponed; `coord up` or `coord resume` goes on with it");
             self.postponed.print(printer, "  ");
         }
         for (repo, by) in self.blocked() {
@@ -264,14 +288,14 @@ impl<'e> Status<'e> {
                 format_args!("\n{repo} is blocked by work in {}", by.join(", ")),
             ));
         }
-        if !self.finished.is_empty() {
+        if !self.outcomes.is_empty() {
             printer.line("\nlately finished");
-            for done in &self.finished {
-                let title = plain(&done.title);
+            for done in &self.outcomes {
                 printer.line(format_args!(
-                    "  {} {} {title}: {}",
+                    "  {} {} {}: {}",
                     done.id,
                     done.issue,
+                    describe::job(done),
                     describe::standing(done)
                 ));
             }
@@ -289,6 +313,12 @@ impl<'e> Status<'e> {
         self.budget.print(printer, self.now);
     }
 
+    /// When the account of the machine may be used again, where it has hit a limit.
+    fn limited_until(&self, machine: &MachineName) -> Option<Timestamp> {
+        let until = self.board.machines.get(machine)?.limited_until;
+        until.filter(|at| *at > self.now)
+    }
+
     fn machine_row(&self, view: &AgentView) -> Vec<String> {
         let policy = self.policy.machines.get(&view.machine);
         let repos: Vec<&str> = policy
@@ -301,8 +331,12 @@ impl<'e> Status<'e> {
                 let slots = health
                     .slots
                     .map(|s| format!("{} of {} free", s.free, s.max));
+                let up = match self.limited_until(&view.machine) {
+                    None => paint(GOOD, "up"),
+                    Some(at) => paint(WARN, format_args!("up, usage limit until {}", clock(at))),
+                };
                 (
-                    paint(GOOD, "up"),
+                    up,
                     slots.unwrap_or_else(|| format!("{} active", health.active)),
                 )
             }
@@ -368,6 +402,21 @@ impl<'e> Status<'e> {
         }
         text
     }
+}
+
+/// What became of each issue, without every attempt at it and every look.
+fn outcomes(finished: &[Assignment]) -> Vec<Assignment> {
+    let is_merged = |it: &&Assignment| it.merged_as().is_some();
+    let solved: BTreeSet<&IssueRef> = finished
+        .iter()
+        .filter(is_merged)
+        .map(|it| &it.issue)
+        .collect();
+    let last = finished.iter().filter(|it| {
+        let in_vain = !is_merged(it) && solved.contains(&it.issue);
+        it.kind.writes() && it.superseded_by.is_none() && !in_vain
+    });
+    last.cloned().collect()
 }
 
 /// Whoever looks at a branch stands below whoever wrote it.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::app::{App, Bench};
 use crate::commands::assign::deliver;
-use crate::commands::log::on_board;
+use crate::commands::log::{known, on_board};
 use crate::exit;
 use crate::failure::Failure;
 
@@ -20,6 +20,7 @@ pub(crate) async fn run(app: &App, args: StopArgs) -> Result<u8, Failure> {
     let Bench { engine, .. } = app.bench().await?;
     let id = engine.resolve(&args.id).await?;
     on_board(&engine, &id).await?;
+    let before = known(&engine, &id).await?;
     let committed = engine.command(Command::Stop { id: id.clone() }).await?;
     if let Some(refusal) = committed.refusal {
         return Err(refusal.into());
@@ -35,6 +36,10 @@ pub(crate) async fn run(app: &App, args: StopArgs) -> Result<u8, Failure> {
     if app.printer.is_json() {
         app.printer
             .json(&json!({"id": id, "delivered": delivered, "ended": ended}));
+    } else if !before.state.is_active() {
+        app.printer.line(format_args!(
+            "{id} is put aside; `coord merge {id}` takes its branch up again"
+        ));
     } else if ended {
         app.printer
             .line(format_args!("{id} is withdrawn; it had not started"));

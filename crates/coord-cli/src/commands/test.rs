@@ -22,22 +22,23 @@ use crate::given::end_of;
 use crate::live::{LOOK_EVERY, Live};
 use crate::narrator::Narrator;
 use crate::printer::{Printer, plain};
+use crate::tips;
 
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {
     /// The assignment, or the beginning of its id
     id: String,
     /// Record that the branch passed; nothing is run
-    #[arg(long, conflicts_with_all = ["fail", "skipped"])]
+    #[arg(long, group = "verdict")]
     passed: bool,
     /// Record that the branch failed; nothing is run
-    #[arg(long, conflicts_with = "skipped")]
+    #[arg(long, group = "verdict")]
     fail: bool,
     /// Record that no test is needed; nothing is run
-    #[arg(long)]
+    #[arg(long, group = "verdict")]
     skipped: bool,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", requires = "verdict")]
     reason: Option<String>,
     /// A file with what the test has said, whose end goes to whoever puts it right; `-` is stdin
     #[arg(
@@ -54,6 +55,8 @@ pub(crate) async fn run(app: &App, args: TestArgs) -> Result<u8, Failure> {
     let id = engine.resolve(&args.id).await?;
     on_board(&engine, &id).await?;
     let verdict = args.verdict(&id)?;
+    tips::look(app.printer, &engine, std::slice::from_ref(&id)).await?;
+    let is_run = verdict.is_none();
     let done = match verdict {
         Some(verdict) => record(&engine, verdict).await,
         None => app.interruptible(run_tests(app, &engine, &id)).await,
@@ -62,7 +65,7 @@ pub(crate) async fn run(app: &App, args: TestArgs) -> Result<u8, Failure> {
         engine.close().await;
         return Ok(exit::INTERRUPTED);
     }
-    let shown = show(app, &engine, &id).await;
+    let shown = show(app, &engine, &id, is_run).await;
     engine.close().await;
     shown
 }
@@ -99,11 +102,8 @@ async fn run_tests(app: &App, engine: &Engine, id: &AssignmentId) -> Result<u8, 
     let before = known(engine, id).await?;
     let work = before.deliverable();
     let live = RefCell::new(work.map(|work| Live::new(&engine.test_log(id, work.head))));
-    let committed = engine.command(Command::Test { id: id.clone() }).await?;
-    if let Some(refusal) = committed.refusal {
-        return Err(refusal.into());
-    }
     let printer = app.printer;
+    begin(printer, engine, id).await?;
     let narrator = Narrator::new(printer).only(std::slice::from_ref(id));
     let look = || {
         if let Some(live) = live.borrow_mut().as_mut() {
@@ -136,7 +136,22 @@ async fn run_tests(app: &App, engine: &Engine, id: &AssignmentId) -> Result<u8, 
     Ok(exit::OK)
 }
 
-async fn show(app: &App, engine: &Engine, id: &AssignmentId) -> Result<u8, Failure> {
+/// Has it tested. A test that is under way already is gone on with, whoever began it.
+async fn begin(printer: Printer, engine: &Engine, id: &AssignmentId) -> Result<(), Failure> {
+    let is_under_way = |board: &coord_core::Board| !test_is_over(board, id);
+    if !is_under_way(&*engine.store().board().await?) {
+        let committed = engine.command(Command::Test { id: id.clone() }).await?;
+        return match committed.refusal {
+            Some(refusal) if !is_under_way(&committed.board) => Err(refusal.into()),
+            Some(_) | None => Ok(()),
+        };
+    }
+    printer.note("its test is under way already; this goes on with it");
+    Ok(())
+}
+
+/// What it came to; only a run that was shown here has left its output.
+async fn show(app: &App, engine: &Engine, id: &AssignmentId, is_run: bool) -> Result<u8, Failure> {
     let assignment = known(engine, id).await?;
     if let Some(failure) = &assignment.delivery.test_failure {
         return Err(no_verdict(engine, &assignment, failure));
@@ -147,22 +162,21 @@ async fn show(app: &App, engine: &Engine, id: &AssignmentId) -> Result<u8, Failu
                 .with_hint(format!("`coord history --assignment {id}` says why")),
         );
     };
-    let log = engine.test_log(id, &verdict.head);
+    let is_written = is_run && verdict.result != TestResult::Skipped;
+    let log = is_written.then(|| engine.test_log(id, &verdict.head));
     if app.printer.is_json() {
         app.printer
             .json(&json!({"id": id, "verdict": verdict, "output": log}));
     } else {
         app.printer.line(describe::verdict(verdict));
-        show_log(app.printer, &log);
+        if let Some(log) = log {
+            let log = log.display();
+            app.printer
+                .note(format_args!("the whole output is in {log}"));
+        }
     }
     let failed = verdict.result == TestResult::Failed;
     Ok(if failed { exit::FAILED } else { exit::OK })
-}
-
-fn show_log(printer: Printer, log: &std::path::Path) {
-    if log.exists() {
-        printer.note(format_args!("the whole output is in {}", log.display()));
-    }
 }
 
 /// What kept the test from an answer says nothing about the branch.

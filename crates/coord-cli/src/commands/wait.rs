@@ -15,7 +15,9 @@ use crate::describe;
 use crate::exit;
 use crate::failure::Failure;
 use crate::narrator::Narrator;
-use crate::printer::Printer;
+use crate::printer::{FAINT, Printer, paint, plain};
+use crate::time::clock;
+use crate::waiting::Told;
 
 #[derive(Debug, Args)]
 pub(crate) struct WaitArgs {
@@ -51,12 +53,20 @@ async fn until_settled(
     ids: &[AssignmentId],
 ) -> Result<u8, Failure> {
     let narrator = Narrator::new(printer).only(ids);
+    let mut told = Told::default();
     let enough = |board: &coord_core::Board| {
         if ids.iter().all(|id| settled(board, id)) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
+            return ControlFlow::Break(());
         }
+        // What is settled is told at the end.
+        let waiting = ids.iter().filter(|id| !settled(board, id));
+        let waiting = waiting.filter_map(|id| board.assignments.get(id));
+        let issues = waiting.map(|it| it.issue.clone()).collect();
+        for line in told.news(board, engine.policy(), Some(&issues)) {
+            let at = paint(FAINT, clock(now()));
+            printer.note(format_args!("{at}  {line}"));
+        }
+        ControlFlow::Continue(())
     };
     engine
         .drive(enough, |progress| narrator.show(&progress))
@@ -79,8 +89,15 @@ pub(crate) async fn report(
     } else {
         let board = engine.store().board().await?;
         for assignment in &ended {
-            printer.line(sentence(assignment));
             let why = why(&board, engine.policy(), &assignment.issue, now());
+            if assignment.is_in_merge_queue() {
+                let (id, issue) = (&assignment.id, &assignment.issue);
+                printer.line(format_args!(
+                    "{id} {issue}: not merged: {}",
+                    plain(&why.sentence)
+                ));
+            }
+            printer.line(sentence(assignment));
             let is_news = !went_well(assignment) && why.assignment.as_ref() == Some(&assignment.id);
             printer.hint(describe::next_step(&why).filter(|_| is_news));
         }
@@ -113,6 +130,7 @@ pub(crate) fn went_well(assignment: &Assignment) -> bool {
     let is_stopped = assignment.is_rejected() || assignment.delivery.pull_refused.is_some();
     assignment.state == AssignmentState::Done
         && !unmerged
+        && !assignment.is_in_merge_queue()
         && (is_in_base || !is_stopped)
         && assignment.question().is_none()
         && assignment.answer_refused.is_none()

@@ -166,13 +166,32 @@ async fn subject(engine: &Engine, text: &str) -> Result<IssueRef, Failure> {
         && let Ok(number) = text.parse()
         && let Ok(repo) = only_repo(engine)
     {
-        return Ok(IssueRef { repo, number });
+        let issue = IssueRef { repo, number };
+        return Ok(beginning(engine, text, &issue).await?.unwrap_or(issue));
     }
     let id = engine.resolve(text).await?;
     let assignment = engine.store().assignment(&id).await?;
     assignment
         .map(|assignment| assignment.issue)
         .ok_or_else(|| Failure::usage(format!("there is no assignment `{id}`")))
+}
+
+/// The issue of the assignment whose id begins with these digits, where they are many and nothing is
+/// known of the issue of that number.
+async fn beginning(
+    engine: &Engine,
+    digits: &str,
+    number: &IssueRef,
+) -> Result<Option<IssueRef>, Failure> {
+    let board = engine.store().board().await?;
+    if digits.len() < 4 || board.of_issue(number).next().is_some() {
+        return Ok(None);
+    }
+    let Ok(id) = engine.resolve(digits).await else {
+        return Ok(None);
+    };
+    let found = engine.store().assignment(&id).await?;
+    Ok(found.map(|it| it.issue))
 }
 
 /// The repository, where there is just one to choose from.

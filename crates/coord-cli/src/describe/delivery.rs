@@ -7,7 +7,7 @@ use coord_core::verdict::{
     SmokeVerdict,
 };
 
-use super::count;
+use super::{count, verdict};
 use crate::printer::{BAD, FAINT, GOOD, WARN, paint, plain};
 
 /// A review in one line.
@@ -58,15 +58,13 @@ pub(crate) fn smoke(verdict: &SmokeVerdict) -> String {
 
 /// The forge's checks in one line.
 pub(super) fn checks(verdict: &ChecksVerdict) -> String {
-    let result = match verdict.good {
-        true => paint(GOOD, "checks are good"),
-        false => paint(BAD, "checks are bad"),
+    let style = match verdict.good {
+        true => GOOD,
+        false => BAD,
     };
-    format!(
-        "{result} for {}: {}",
-        verdict.head.short(),
-        plain(&verdict.note)
-    )
+    // The note is a sentence of its own.
+    let note = paint(style, plain(&verdict.note));
+    format!("at {}: {note}", verdict.head.short())
 }
 
 /// That a person has set a gate aside, and why.
@@ -119,13 +117,20 @@ pub(super) fn facts(it: &Assignment) -> Vec<String> {
     let Some(head) = it.deliverable().map(|work| work.head) else {
         return facts;
     };
+    if it.stop_requested && it.merged_as().is_none() {
+        facts.push(paint(WARN, "put aside"));
+    }
     let known = &it.delivery;
     if let Some(failure) = known.test_failure.as_ref().filter(|it| it.head == *head) {
-        facts.push(format!(
-            "{}: {}",
-            paint(WARN, "no test verdict"),
-            plain(&failure.why)
-        ));
+        let why = plain(&failure.why);
+        // A verdict stands until there is another one; a red one is told already.
+        let stands = it.verdict_for_head();
+        facts.extend(stands.filter(|it| it.result.is_good()).map(verdict));
+        let none = match stands {
+            Some(_) => "the last run came to no verdict",
+            None => "no test verdict",
+        };
+        facts.push(format!("{}: {why}", paint(WARN, none)));
     }
     if let Some(number) = known.pull {
         facts.push(format!("pull request #{number}"));

@@ -41,7 +41,8 @@ fn own_standing(assignment: &Assignment) -> String {
             }
         };
     }
-    match (&assignment.verdict, &assignment.end) {
+    let tests = assignment.verdict_for_head();
+    match (tests, &assignment.end) {
         (Some(result), _) if result.result == TestResult::Failed => verdict(result),
         (_, Some(end)) => match &end.stuck {
             Some(question) => {

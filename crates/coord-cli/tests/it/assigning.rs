@@ -240,8 +240,8 @@ fn work_upstream_is_refused_or_ignored() {
     ID  ISSUE  TITLE  MACHINE  STATE  FOR  NOW
     [id]  lib#1  Upstream  laptop  requested  [span]
 
-    postponed
-      dispatch:[id] will be tried again from [time] on: cannot reach the agent at http://127.0.0.1:[port]: Connection refused (os error 111)
+    postponed; `coord up` or `coord resume` goes on with it
+      the dispatch of [id] will be tried again from [time] on: cannot reach the agent at http://127.0.0.1:[port]: Connection refused (os error 111)
 
     shop is blocked by work in lib
     ");
@@ -287,7 +287,7 @@ fn an_agent_that_is_away_gets_it_later() {
     insta::assert_snapshot!(bench.redact(&kept.err), @"it goes out as soon as `coord up`, `coord wait` or `coord resume` reaches the agent");
     insta::assert_snapshot!(bench.says(&["why", "1"]), @r"
     shop#1: the agent on laptop cannot be reached; whether it has the assignment is unknown
-    dispatch:[id] will be tried again from [time] on: cannot reach the agent at http://127.0.0.1:[port]: Connection refused (os error 111)
+    the dispatch of [id] will be tried again from [time] on: cannot reach the agent at http://127.0.0.1:[port]: Connection refused (os error 111)
       #1  [date] [time]  [id] shop#1 requested on laptop: Write a.txt
     ");
     insta::assert_snapshot!(bench.says(&["resume", "--no-wait"]), @"1 unfinished assignment; `coord up` or `coord resume` goes on with them");

@@ -95,6 +95,23 @@ impl Bench {
         self
     }
 
+    /// Somebody pushes a commit with the file `path` to a branch.
+    pub(crate) fn pushes(&self, branch: &str, path: &str) {
+        let clone = self.path(&format!("clone-for-{path}"));
+        let from = self.repo.remote_path();
+        let (from, to) = (from.to_string_lossy(), clone.to_string_lossy());
+        git(
+            self.sandbox.path(),
+            &["clone", "--quiet", "--branch", branch, &from, &to],
+        )
+        .unwrap();
+        identify(&clone);
+        std::fs::write(clone.join(path), "").unwrap();
+        git(&clone, &["add", "--all"]).unwrap();
+        git(&clone, &["commit", "--quiet", "--message", "by hand"]).unwrap();
+        git(&clone, &["push", "--quiet"]).unwrap();
+    }
+
     /// A desk with an agent that runs.
     pub(crate) fn with_agent(special: Special) -> Self {
         let mut bench = Self::new(special);

@@ -41,7 +41,10 @@ fn red_tests_are_put_right_on_the_same_branch() {
     → branch: issue-1-write-a-and-b
     → dispatched (assignment [id])
     ");
-    insta::assert_snapshot!(bench.complains(1, &["fix", &id]), @"error: assignment [id] was taken over by assignment [id]");
+    insta::assert_snapshot!(bench.complains(1, &["fix", &id]), @r"
+    error: assignment [id] was taken over by assignment [id]
+    hint: name assignment [id]
+    ");
     let ran = bench.run(&["wait", &id]).ok();
     insta::assert_snapshot!(bench.redact(&ran.out), @"[id] shop#1: done: 2 commits on issue-1-write-a-and-b at [commit]");
     let fix = &bench.json(&["status"])["assignments"][1];
@@ -56,6 +59,9 @@ fn red_tests_are_put_right_on_the_same_branch() {
     ID  ISSUE  TITLE  MACHINE  STATE  FOR  NOW
     [id]  shop#1  Write a and b  laptop  done  [span]  taken over by [id]; tests failed for [commit]: `echo looking for b; test -e b.txt` ended with code 1: looking for b
     [id]  shop#1  fix: Write a and b  laptop  done  [span]  done: 2 commits on issue-1-write-a-and-b at [commit]
+
+    waits for you
+      shop#1 Write a and b: its branch is finished and nobody asked for the merge (`coord merge [id]`)
     ");
     insta::assert_snapshot!(bench.says(&["history", "--kind", "assignment_superseded"]), @"[date] [time]  [id] is taken over by [id]: a person wanted it");
 }

@@ -1,6 +1,7 @@
 //! Repositories on GitHub: what is asked there, what is read from the mirror, and whose word
 //! counts. GitHub is a server of the test that refuses what the real one would refuse.
 
+use coord_test_support::git_fixture::git;
 use coord_test_support::github::{FakeGithub, Fault, RepoHandle, When};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -265,6 +266,27 @@ fn only_what_changes_something_asks_github() {
         Some("a.txt")
     );
     assert!(desk.hub.issues().iter().all(|issue| !issue.open));
+}
+
+#[test]
+fn a_branch_that_is_gone_is_said_to_be() {
+    let desk = Desk::with_agent();
+    let issue = desk.small_issue("a.txt");
+    let answer = desk.bench.json(&["assign", "laptop", "hub", &issue]);
+    let id = answer["assignment"]["id"].as_str().unwrap();
+    desk.bench.run(&["wait", id]).ok();
+    let branch = "issue-1-write-a-txt";
+    git(
+        &desk.bench.repo.remote_path(),
+        &["branch", "--delete", "--force", branch],
+    )
+    .unwrap();
+    let opened = ["pr", id, "--no-worker", "--no-review"];
+    insta::assert_snapshot!(desk.bench.complains(1, &opened), @r"
+    the branch of [id] is gone from its forge: push [commit] to `issue-1-write-a-txt` again
+    [time]  [id] no pull request: its branch `issue-1-write-a-txt` is gone from the forge
+    error: no pull request: its branch `issue-1-write-a-txt` is gone from the forge
+    ");
 }
 
 #[test]

@@ -49,6 +49,9 @@ fn status_while_a_worker_runs_and_after() {
 
     ID  ISSUE  TITLE  MACHINE  STATE  FOR  NOW
     [id]  shop#1  Write a.txt late  laptop  done  [span]  done: 1 commit on issue-1-write-a-txt-late at [commit]
+
+    waits for you
+      shop#1 Write a.txt late: it is not merged: its head has not been tested (`coord test [id]`)
     ");
 }
 

@@ -114,6 +114,9 @@ fn a_conflict_names_its_files_and_is_tried_again() {
     merge queue
       [id] shop#2 conflicts in same.txt; pull request #4
 
+    waits for you
+      shop#2 Say two: it conflicts with [commit] in same.txt; it is tried again when the base moves (`coord fix [id]`)
+
     lately finished
       [id] shop#1 Say one: merged as [commit]; pull request #3
     ");

@@ -48,3 +48,20 @@ fn driving_takes_everything_as_far_as_it_goes() {
     drive.end().ok();
     insta::assert_snapshot!(bench.why("1"), @"shop#1: merged as [commit]; pull request #2");
 }
+
+/// Whoever watches the loop is told when it is their turn, once.
+#[test]
+fn the_loop_says_what_waits_for_a_person() {
+    let bench = Bench::with_agent(Special::default());
+    let id = bench.running("a.txt");
+    let mut drive = bench.start(&["drive"]);
+    drive.says("every agent is followed");
+    bench.open_gate();
+    let line = drive.says("waits for you");
+    insta::assert_snapshot!(bench.redact(&line), @"[time]  shop#1 waits for you: it is not merged: its head has not been tested (`coord test [id]`)");
+    bench.run(&["test", &id]).ok();
+    drive.says("nobody asked for the merge");
+    drive.signal(Signal::INT);
+    let said = drive.end().ok().err;
+    assert_eq!(said.matches("waits for you").count(), 2, "{said}");
+}

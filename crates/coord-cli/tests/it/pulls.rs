@@ -36,6 +36,9 @@ fn from_a_template_and_without_a_review() {
 
     ID  ISSUE  TITLE  MACHINE  STATE  FOR  NOW
     [id]  shop#1  Write a.txt  laptop  done  [span]  done: 1 commit on issue-1-write-a-txt at [commit]; pull request #2
+
+    waits for you
+      shop#1 Write a.txt: it is not merged: its head has not been tested (`coord test [id]`)
     ");
 }
 
@@ -52,12 +55,12 @@ fn written_by_a_worker_and_reviewed() {
     ");
     insta::assert_snapshot!(bench.redact(&ran.err), @r"
     [time]  [id] worker started
-    [time]  [id] done: no commits
+    [time]  [id] answered
     [time]  [id] pull request written: Add a.txt
     [time]  [id] pull request #2 is open
     [time]  [id] shop#1 requested on laptop: review of [id] at [commit]
     [time]  [id] worker started
-    [time]  [id] done: no commits
+    [time]  [id] answered
     [time]  [id] commented by [id] at [commit], 1 finding
     ");
     let again = bench.run(&["pr", &id, "--json"]);
@@ -78,6 +81,22 @@ fn an_objection_is_an_exit_code() {
     changes requested by [id] at [commit], 1 finding
     I have read it.
     a.txt:1 nit: so so (style)
+    ");
+}
+
+#[test]
+fn what_is_red_is_opened_and_not_reviewed() {
+    let bench = Bench::with_agent(Special::default());
+    let id = finished(&bench, "approve");
+    bench
+        .run(&["test", &id, "--fail", "--reason", "it smells"])
+        .code(1);
+    let ran = bench.run(&["pr", &id, "--no-worker"]).code(1);
+    insta::assert_snapshot!(bench.redact(&ran.out), @"pull request #2 of shop#1");
+    insta::assert_snapshot!(bench.redact(&ran.err), @r"
+    [time]  [id] pull request #2 is open
+    error: not reviewed: its tests failed: it smells
+    hint: `coord fix [id]`
     ");
 }
 

@@ -131,6 +131,17 @@ fn a_retry_says_what_is_not_as_expected() {
 }
 
 #[test]
+fn a_retry_keeps_a_model_that_was_not_at_fault() {
+    let bench = Bench::new(Special::default()).with_worker(Some(json!(["no-such-claude"])));
+    let id = bench.assign(&bench.small_issue("a.txt"));
+    bench.run(&["wait", &id]).code(1);
+    let ran = bench.run(&["retry", &id]);
+    let said = bench.redact(&ran.err);
+    let model: Vec<&str> = said.lines().filter(|it| it.contains("model")).collect();
+    insta::assert_snapshot!(model.join("\n"), @"the model was not at fault: it stays sonnet");
+}
+
+#[test]
 fn failed_work_moves_by_itself_where_the_configuration_says_so() {
     let fleet = Fleet::new(Special {
         goal: "merged",

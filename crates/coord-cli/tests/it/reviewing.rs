@@ -46,7 +46,7 @@ fn a_good_review_is_shown_and_counts() {
     → branch: issue-1-write-a-txt
     no other machine that answers can do it: it runs on laptop, as the work did
     [time]  [id] worker started
-    [time]  [id] done: no commits
+    [time]  [id] answered
     [time]  [id] approved by [id] at [commit]
     ");
     insta::assert_snapshot!(bench.says(&["status"]), @r"
@@ -56,6 +56,9 @@ fn a_good_review_is_shown_and_counts() {
     ID  ISSUE  TITLE  MACHINE  STATE  FOR  NOW
     [id]  shop#1  Write a.txt  laptop  done  [span]  done: 1 commit on issue-1-write-a-txt at [commit]; approved by [id] at [commit]
     [id]  shop#1  review of [id] at [commit]  laptop  done  [span]  done
+
+    waits for you
+      shop#1 Write a.txt: it is not merged: its head has not been tested (`coord test [id]`)
     ");
     insta::assert_snapshot!(bench.says(&["usage", "--by", "stage"]), @r"
     2 assignments: $0.00, 5 turns

@@ -73,8 +73,8 @@ fn done_runs_the_hooks_and_tells_what_it_came_to() {
 
     ## Assignments
 
-    - [id] shop#1 Write a.txt: done, $0.00
-    - [id] shop#3 Write b.txt: done, $0.00
+    - [id] work shop#1 Write a.txt: done, $0.00
+    - [id] work shop#3 Write b.txt: done, $0.00
 
     ## Merged
 
@@ -100,8 +100,8 @@ fn done_runs_the_hooks_and_tells_what_it_came_to() {
 
     ## Assignments
 
-    - [id] shop#1 Write a.txt: done, $0.00
-    - [id] shop#3 Write b.txt: done, $0.00
+    - [id] work shop#1 Write a.txt: done, $0.00
+    - [id] work shop#3 Write b.txt: done, $0.00
 
     ## Merged
 

@@ -22,7 +22,7 @@ fn green_and_red_are_exit_codes() {
     → branch: issue-1-write-a-txt
     no other machine that answers can do it: it runs on laptop, as the work did
     [time]  [id] worker started
-    [time]  [id] done: no commits
+    [time]  [id] ended with 0
     [time]  [id] smoke test passed for [commit]: it ended with 0
     ");
     let bad = bench.worked("b.txt");
@@ -68,10 +68,9 @@ fn a_machine_needs_what_the_change_needs() {
 fn without_a_command_there_is_nothing_to_run() {
     let bench = bench("");
     let id = bench.worked("a.txt");
-    let ran = bench.run(&["smoke", &id]).code(1);
-    let complaint: Vec<&str> = ran.err.lines().rev().take(2).collect();
-    insta::assert_snapshot!(bench.redact(&complaint.join("\n")), @r"
-    hint: put that right, then `coord smoke [id]`
-    error: no verdict: smoke [id] came to nothing: there is no command for smoke tests in the configuration
+    insta::assert_snapshot!(bench.complains(2, &["smoke", &id]), @r"
+    error: there is no command for smoke tests in the configuration
+    hint: set `smoke_tests.default_command`
     ");
+    bench.run(&["smoke", &id, "--model", "opus"]).code(2);
 }

@@ -1,5 +1,6 @@
 //! `coord test`: verdicts by running, and by a person's word.
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::bench::{Bench, Special, commit, write};
@@ -66,7 +67,11 @@ fn a_verdict_by_hand() {
     assert_eq!(verdict["note"], json!("it smells"));
     assert_eq!(verdict["output"], json!("one\ntwo\n"));
 
-    for wrong in [&["--passed", "--fail"][..], &["--output", "out.txt"]] {
+    for wrong in [
+        &["--passed", "--fail"][..],
+        &["--output", "out.txt"],
+        &["--reason", "it smells"],
+    ] {
         bench.run(&[&["test", &id], wrong].concat()).code(2);
     }
 }
@@ -148,6 +153,9 @@ fn what_keeps_a_test_from_an_answer_is_no_verdict() {
 
     ID  ISSUE  TITLE  MACHINE  STATE  FOR  NOW
     [id]  shop#1  Write a.txt  laptop  done  [span]  done: 1 commit on issue-1-write-a-txt at [commit]; no test verdict: `no-such-tool-anywhere` cannot be run here (code 127): sh: 1: no-such-tool-anywhere: not found
+
+    waits for you
+      shop#1 Write a.txt: its test could not be run: `no-such-tool-anywhere` cannot be run here (code 127): sh: 1: no-such-tool-anywhere: not found (`coord test [id]`)
     ");
 }
 
@@ -173,4 +181,104 @@ fn what_a_red_test_said_goes_with_the_verdict_as_far_as_it_is_its_end() {
         .code(1)
         .json();
     assert_eq!(answer["verdict"]["output"], json!(""));
+}
+
+/// Nothing that was not run has an output, whatever an earlier run has left.
+#[test]
+fn the_output_is_that_of_a_run() {
+    let bench = Bench::with_agent(Special::default());
+    let id = bench.worked("a.txt");
+    for verdict in [&["--passed"][..], &[], &["--skipped"]] {
+        let answer = bench.json(&[&["test", &id], verdict].concat());
+        assert_eq!(answer["output"].is_string(), verdict.is_empty(), "{answer}");
+    }
+}
+
+#[test]
+fn what_nobody_runs_any_more_or_somebody_else_runs_is_gone_on_with() {
+    let bench = Bench::with_agent(Special {
+        repo: "    test_command: 'echo begun; while [ ! -e ~/gate ]; do sleep 0.02; done'\n",
+        ..Special::default()
+    });
+    let id = bench.worked("a.txt");
+    let mut left = bench.start(&["test", &id]);
+    left.says("begun");
+    left.signal(Signal::INT);
+    left.end().code(130);
+    let mut first = bench.start(&["test", &id]);
+    first.says("under way already");
+    first.says("begun");
+    let mut second = bench.start(&["test", &id]);
+    second.says("under way already");
+    std::fs::write(bench.sandbox.home().join("gate"), "").unwrap();
+    for ran in [first, second] {
+        let ran = ran.end().ok();
+        assert!(ran.out.starts_with("tests passed"), "{ran:?}");
+    }
+    assert_eq!(bench.only_assignment()["test_runs"], json!(1));
+}
+
+/// Anybody may push to a finished branch: what is said about it then is said about that commit.
+#[test]
+fn a_push_is_seen_before_anything_is_said() {
+    let bench = Bench::with_agent(Special {
+        repo: "    test_command: test -e b.txt\n",
+        ..Special::default()
+    });
+    let id = bench.worked("a.txt");
+    bench.run(&["test", &id]).code(1);
+    bench.pushes("issue-1-write-a-txt", "b.txt");
+    let ran = bench.run(&["merge", &id]).code(1);
+    insta::assert_snapshot!(bench.redact(&ran.err), @r"
+    [time]  [id] branch moved to [commit]: it is judged anew
+    error: assignment [id] cannot be merged: its head has not been tested
+    hint: `coord test [id]`
+    ");
+    bench.pushes("issue-1-write-a-txt", "c.txt");
+    let ran = bench.run(&["test", &id]).ok();
+    insta::assert_snapshot!(bench.redact(&ran.err), @r"
+    [time]  [id] branch moved to [commit]: it is judged anew
+    $ test -e b.txt
+    [time]  [id] tests passed for [commit]: test -e b.txt in [span] s
+    the whole output is in [dir]/coord/tests/[id]-[commit].log
+    ");
+    bench.pushes("issue-1-write-a-txt", "d.txt");
+    insta::assert_snapshot!(bench.says(&["notify"]), @"[time]  [id] branch moved to [commit]: it is judged anew");
+    insta::assert_snapshot!(bench.why("1"), @"shop#1: it is not merged: its head has not been tested");
+    bench.run(&["test", &id]).ok();
+    bench.run(&["merge", &id]).ok();
+}
+
+/// A run that came to nothing takes no verdict back.
+#[test]
+fn a_verdict_stands_although_a_later_run_came_to_nothing() {
+    let bench = Bench::with_agent(Special {
+        repo: "    test_command: no-such-tool-anywhere\n",
+        ..Special::default()
+    });
+    let id = bench.worked("a.txt");
+    bench.run(&["test", &id, "--passed"]).ok();
+    bench.run(&["test", &id]).code(1);
+    let status = bench.says(&["status"]);
+    let row = status.lines().find(|line| line.contains("laptop  done"));
+    insta::assert_snapshot!(row.unwrap_or(&status), @"[id]  shop#1  Write a.txt  laptop  done  [span]  done: 1 commit on issue-1-write-a-txt at [commit]; tests passed for [commit]: recorded by hand; the last run came to no verdict: `no-such-tool-anywhere` cannot be run here (code 127): sh: 1: no-such-tool-anywhere: not found");
+}
+
+#[test]
+fn whoever_only_looks_has_no_branch_to_test() {
+    let bench = Bench::with_agent(Special::default());
+    let review = json!({"verdict": "approve", "summary": "fine", "findings": []});
+    let id = bench.to_review(&review);
+    let review = bench.json(&["review", &id])["by"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for command in ["test", "merge"] {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(bench.complains(1, &[command, &review]), @r"
+            error: assignment [id] is a review of [id]
+            hint: name assignment [id]
+            ");
+        }
+    }
 }

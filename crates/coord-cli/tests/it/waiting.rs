@@ -69,7 +69,7 @@ fn an_agent_that_comes_late_is_waited_for() {
     let id = bench.assign(&bench.small_issue("a.txt"));
     let mut waiting = bench.start(&["wait", &id]);
     let line = waiting.says("will be tried again");
-    insta::assert_snapshot!(bench.redact(&line), @"[time]  dispatch:[id] will be tried again from [time] on: cannot reach the agent at http://127.0.0.1:[port]: Connection refused (os error 111)");
+    insta::assert_snapshot!(bench.redact(&line), @"[time]  the dispatch of [id] will be tried again from [time] on: cannot reach the agent at http://127.0.0.1:[port]: Connection refused (os error 111)");
     let mut agent = bench.start(&["agent"]);
     agent.says("listening on");
     waiting.end().ok();

@@ -478,7 +478,10 @@ async fn nobody_is_to_blame_for_a_base_that_is_red() {
     let Outcome::Failed { error, .. } = outcome(carried) else {
         panic!("somebody was blamed");
     };
-    let words = format!("the tests of the base itself are red at {}", &tip(&world)[..10]);
+    let words = format!(
+        "the tests of the base itself are red at {}",
+        &tip(&world)[..10]
+    );
     assert!(error.starts_with(&words), "{error}");
     // Twice with the entry, and twice without.
     assert_eq!(runs(&world), 4);

@@ -34,7 +34,8 @@ impl Plan {
         events: Vec<BoardEvent>,
         repo: Option<&RepoName>,
     ) -> Result<Self, Failure> {
-        let mut board = Board::clone(&*engine.store().board().await?);
+        let before = engine.store().board().await?;
+        let mut board = Board::clone(&*before);
         for event in events {
             let (seq, at) = (board.seq + 1, now());
             board.apply(&Recorded { seq, at, event });
@@ -43,7 +44,8 @@ impl Plan {
         let wanted = |it: &&Assignment| repo.is_none_or(|repo| it.issue.repo == *repo);
         let entry = |it: &Assignment| Entry {
             assignment: it.clone(),
-            gates: gates::gates(&board, policy, it),
+            // What would begin with the merge has not begun.
+            gates: gates::gates(&before, policy, it),
             after: queue::comes_first(&board, policy, it).map(|it| it.id.clone()),
         };
         let queued = queue::in_order(&board, policy);

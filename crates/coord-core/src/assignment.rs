@@ -417,6 +417,22 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// What somebody does who goes on with the work without a person.
+    #[must_use]
+    pub const fn leads_to(self) -> AssignmentKind {
+        match self {
+            Self::Person
+            | Self::Work
+            | Self::Environment
+            | Self::Lost
+            | Self::Silence
+            | Self::Guidance
+            | Self::Session => AssignmentKind::Continue,
+            Self::Tests | Self::Review | Self::Smoke | Self::Combination => AssignmentKind::Fix,
+            Self::Conflict => AssignmentKind::Rebase,
+        }
+    }
+
     /// In a few words, after "because".
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -631,6 +647,16 @@ impl Assignment {
     pub fn claims_issue(&self) -> bool {
         let claims = self.is_at_work() || self.holds_lease() || self.merged_as().is_some();
         claims && self.kind.writes()
+    }
+
+    /// Whether it ended because of something that passes.
+    #[must_use]
+    pub fn was_interrupted(&self) -> bool {
+        let result = self.end.as_ref().map(|end| end.result);
+        matches!(
+            result,
+            Some(WorkerResult::Failed(FailureClass::Environmental { .. }))
+        )
     }
 
     /// Whether it is to be worked on, and nobody else goes on with it.

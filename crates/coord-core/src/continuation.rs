@@ -42,6 +42,35 @@ pub(crate) struct Plan {
     pub(crate) now: Timestamp,
 }
 
+impl Plan {
+    /// What goes on without a person's word, with the same model, because of `cause`.
+    pub(crate) fn new(
+        old: &Assignment,
+        id: AssignmentId,
+        cause: Cause,
+        machine: MachineName,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            kind: cause.leads_to(),
+            cause,
+            machine,
+            pinned: false,
+            model: old.model.clone(),
+            guidance: None,
+            issue_text: None,
+            resume: false,
+            not_before: None,
+            onto: None,
+            retries: 0,
+            rounds: old.rounds,
+            waivers: Waivers::default(),
+            now,
+        }
+    }
+}
+
 /// The assignment that goes on with `old`, which stands on `board`.
 pub(crate) fn follow(board: &Board, old: &Assignment, plan: Plan) -> Assignment {
     let mut start = start(old, &plan.machine, plan.resume);

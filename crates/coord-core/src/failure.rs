@@ -31,6 +31,16 @@ impl FailureClass {
     }
 }
 
+/// How often in a row an interruption is waited out without a person.
+pub(crate) const INTERRUPTIONS: usize = 10;
+
+/// How long to wait after the `times`th interruption in a row that nobody knows the end of: half a
+/// minute, which doubles up to an hour. In seconds.
+pub(crate) fn wait_after(times: usize) -> u64 {
+    let doubled = times.saturating_sub(1).min(7);
+    (30 << doubled).min(3600)
+}
+
 /// What is known of a worker that did not end well. Measured on Claude Code 2.1.330.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FailureFacts<'a> {

@@ -7,7 +7,7 @@ use crate::assignment::AssignmentKind;
 use crate::assignment::{Assignment, AssignmentState, Cause, Goal, MergeState, WorkerResult};
 use crate::board::Board;
 use crate::delivery::PullAuthor;
-use crate::failure::FailureClass;
+use crate::failure::{FailureClass, INTERRUPTIONS, wait_after};
 use crate::ids::{AssignmentId, CommitId, Timestamp};
 use crate::key::EffectKind;
 use crate::policy::{CapabilityRule, Gate, Policy};
@@ -19,9 +19,6 @@ const TRIES: usize = 2;
 
 /// How often a test that could not be run is begun again without a person.
 const TEST_TRIES: u32 = 2;
-
-/// How often in a row an interruption of somebody who only looks is waited out.
-const INTERRUPTIONS: usize = 10;
 
 /// What happens next with a finished branch.
 #[derive(Debug, Clone, PartialEq)]
@@ -171,7 +168,7 @@ pub(crate) fn serving<'b>(
     if let Some(WorkerResult::Failed(FailureClass::Environmental { retry_at })) =
         end.map(|end| end.result)
     {
-        let interrupted = all.iter().rev().take_while(|it| is_interrupted(it));
+        let interrupted = all.iter().rev().take_while(|it| it.was_interrupted());
         return Serving::Interrupted {
             until: retry_at,
             times: interrupted.count(),
@@ -194,14 +191,6 @@ pub(crate) fn serving<'b>(
     }
 }
 
-fn is_interrupted(it: &Assignment) -> bool {
-    let result = it.end.as_ref().map(|end| end.result);
-    matches!(
-        result,
-        Some(WorkerResult::Failed(FailureClass::Environmental { .. }))
-    )
-}
-
 /// Why somebody who looked at a branch was of no use, whether or not the agent knows of it yet.
 pub(crate) fn useless(it: &Assignment) -> Option<&str> {
     if let Some(why) = &it.answer_refused {
@@ -217,7 +206,7 @@ pub(crate) fn useless(it: &Assignment) -> Option<&str> {
         | AssignmentState::Requested
         | AssignmentState::Running
         | AssignmentState::Done => None,
-        AssignmentState::Failed if is_interrupted(it) => None,
+        AssignmentState::Failed if it.was_interrupted() => None,
         AssignmentState::Failed => Some(error.unwrap_or("it failed")),
         AssignmentState::Cancelled => Some(stopped),
         AssignmentState::Lost => Some("its agent no longer knew it"),
@@ -359,7 +348,7 @@ impl Place<'_> {
             Serving::None => begin(None),
             Serving::Active(by) => Some(Next::Busy(Busy::Serving(by.id.clone()))),
             Serving::Interrupted { until, times } if *times <= INTERRUPTIONS => {
-                let wait = 30 << (times - 1).min(7);
+                let wait = wait_after(*times);
                 let told = until.filter(|at| *at > self.now);
                 begin(Some(told.unwrap_or_else(|| self.now.plus_secs(wait))))
             }

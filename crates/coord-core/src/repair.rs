@@ -111,76 +111,73 @@ fn push_onto(briefing: &mut String, old: &Assignment, onto: &CommitId) {
 
 /// What was found, after the text of the issue.
 fn push_found(issue: &mut String, board: &Board, old: &Assignment, cause: Cause) {
-    let mut say = |what: &str, text: &str| {
+    if let Some((who, said)) = words(board, old, cause) {
+        let said = said.trim_end();
         push(
             issue,
-            format_args!(
-                "\n\n(Not part of the issue: {what}:)\n\n{}",
-                text.trim_end()
-            ),
+            format_args!("\n\n(Not part of the issue: {who}:)\n\n{said}"),
         );
-    };
-    let state = old.merge.as_ref().map(|entry| &entry.state);
-    match (cause, state) {
-        (Cause::Tests, _) => {
-            if let Some(verdict) = old.verdict_for_head() {
-                let output = verdict.output.as_deref().unwrap_or(&verdict.note);
-                say("the tests of the branch said", output);
-            }
-        }
-        (Cause::Smoke, _) => {
-            if let Some(verdict) = old.smoke_of_head() {
-                let output = verdict.output.as_deref().unwrap_or(&verdict.note);
-                say("the smoke test said", output);
-            }
-        }
-        (Cause::Review, _) => {
-            if let Some(review) = old.review_of_head() {
-                let found: Vec<String> = review.findings.iter().map(line).collect();
-                say(
-                    "a reviewer said",
-                    &format!("{}\n{}", review.summary, found.join("\n")),
-                );
-            }
-        }
-        (
-            Cause::Combination,
-            Some(MergeState::Red {
-                with, note, output, ..
-            }),
-        ) => {
-            let other = with.as_ref().and_then(|id| board.assignments.get(id));
-            let what = other.map_or_else(
-                || "the tests on top of the base said".to_owned(),
-                |other| {
-                    format!(
-                        "the tests together with {} ({}) said",
-                        other.issue, other.title
-                    )
-                },
-            );
-            say(&what, output.as_deref().unwrap_or(note));
-        }
-        (Cause::Conflict, Some(MergeState::Conflict { paths, .. })) if !paths.is_empty() => {
-            say("these paths are in conflict", &paths.join("\n"));
-        }
-        (Cause::Person, _) => {
-            if let Some(checks) = old.checks_of_head().filter(|it| !it.good) {
-                say("the forge said", &checks.note);
-            }
-        }
-        (
-            Cause::Combination
-            | Cause::Conflict
-            | Cause::Work
-            | Cause::Environment
-            | Cause::Lost
-            | Cause::Silence
-            | Cause::Guidance
-            | Cause::Session,
-            _,
-        ) => {}
     }
+}
+
+/// Who said what is wrong with the branch, and their words; not trusted.
+fn words(board: &Board, old: &Assignment, cause: Cause) -> Option<(String, String)> {
+    let (who, said) = match cause {
+        Cause::Tests => {
+            let verdict = old.verdict_for_head()?;
+            let output = verdict.output.as_ref().unwrap_or(&verdict.note);
+            ("the tests of the branch said", output.clone())
+        }
+        Cause::Smoke => {
+            let verdict = old.smoke_of_head()?;
+            let output = verdict.output.as_ref().unwrap_or(&verdict.note);
+            ("the smoke test said", output.clone())
+        }
+        Cause::Review => {
+            let review = old.review_of_head()?;
+            let lines: Vec<String> = review.findings.iter().map(line).collect();
+            let said = format!("{}\n{}", review.summary, lines.join("\n"));
+            ("a reviewer said", said)
+        }
+        Cause::Combination => return together(board, old),
+        Cause::Conflict => ("these paths are in conflict", conflict(old)?),
+        Cause::Person => {
+            let checks = old.checks_of_head().filter(|it| !it.good)?;
+            ("the forge said", checks.note.clone())
+        }
+        Cause::Work
+        | Cause::Environment
+        | Cause::Lost
+        | Cause::Silence
+        | Cause::Guidance
+        | Cause::Session => return None,
+    };
+    Some((who.to_owned(), said))
+}
+
+fn conflict(old: &Assignment) -> Option<String> {
+    let MergeState::Conflict { paths, .. } = &old.merge.as_ref()?.state else {
+        return None;
+    };
+    (!paths.is_empty()).then(|| paths.join("\n"))
+}
+
+/// What the tests said of the branch and the one that it does not go together with.
+fn together(board: &Board, old: &Assignment) -> Option<(String, String)> {
+    let MergeState::Red {
+        with, note, output, ..
+    } = &old.merge.as_ref()?.state
+    else {
+        return None;
+    };
+    let other = with.as_ref().and_then(|id| board.assignments.get(id));
+    let who = match other {
+        Some(Assignment { issue, title, .. }) => {
+            format!("the tests together with {issue} ({title}) said")
+        }
+        None => "the tests on top of the base said".to_owned(),
+    };
+    Some((who, output.as_ref().unwrap_or(note).clone()))
 }
 
 fn line(finding: &Finding) -> String {

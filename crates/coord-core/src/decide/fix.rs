@@ -3,7 +3,7 @@
 
 use super::draft::{Draft, refuse};
 use super::{assign, follow, reassign, serve};
-use crate::assignment::{Assignment, AssignmentKind, Cause, MergeState, Waivers};
+use crate::assignment::{Assignment, AssignmentKind, Cause, MergeState};
 use crate::command::{FixRequest, Refusal, WhenBlocked};
 use crate::continuation::{self, Plan};
 use crate::ids::{AssignmentId, CommitId, MachineName};
@@ -43,7 +43,11 @@ pub(super) fn fix(draft: &mut Draft<'_>, request: &FixRequest) -> Result<(), Ref
         onto,
         // A person looks at it now: the counting begins anew.
         rounds: 0,
-        ..plan(draft, &old, request.id.clone(), machine, cause)
+        kind: match cause == Cause::Conflict {
+            true => AssignmentKind::Rebase,
+            false => AssignmentKind::Fix,
+        },
+        ..Plan::new(&old, request.id.clone(), cause, machine, draft.now)
     };
     let new = continuation::follow(draft.board(), &old, plan);
     follow::supersede(draft, &old.id, new, Cause::Person, WhenBlocked::Wait)
@@ -82,54 +86,16 @@ pub(super) fn send_back(
         true => one_up(draft, &old),
         false => old.model.clone(),
     };
+    let fresh = reassign::fresh_id(draft, &old);
     let plan = Plan {
         model,
         onto,
         rounds: old.rounds.saturating_add(u32::from(is_round)),
-        ..plan(draft, &old, reassign::fresh_id(draft, &old), machine, cause)
+        ..Plan::new(&old, fresh, cause, machine, draft.now)
     };
     let new = continuation::follow(draft.board(), &old, plan);
     // Every obstacle may pass, so that this is never refused.
     let _ = follow::supersede(draft, id, new, cause, WhenBlocked::Wait);
-}
-
-fn plan(
-    draft: &Draft<'_>,
-    old: &Assignment,
-    id: AssignmentId,
-    machine: MachineName,
-    cause: Cause,
-) -> Plan {
-    Plan {
-        id,
-        kind: match cause {
-            Cause::Conflict => AssignmentKind::Rebase,
-            Cause::Person
-            | Cause::Work
-            | Cause::Environment
-            | Cause::Lost
-            | Cause::Silence
-            | Cause::Guidance
-            | Cause::Session
-            | Cause::Tests
-            | Cause::Review
-            | Cause::Smoke
-            | Cause::Combination => AssignmentKind::Fix,
-        },
-        cause,
-        machine,
-        pinned: false,
-        model: old.model.clone(),
-        guidance: None,
-        issue_text: None,
-        resume: false,
-        not_before: None,
-        onto: None,
-        retries: 0,
-        rounds: old.rounds,
-        waivers: Waivers::default(),
-        now: draft.now,
-    }
 }
 
 /// Where the branch was made, if that machine is free or nobody else has the branch; else the best

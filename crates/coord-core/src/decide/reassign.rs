@@ -3,22 +3,14 @@
 
 use super::draft::Draft;
 use super::{follow, retry, serve};
-use crate::assignment::{
-    Assignment, AssignmentKind, AssignmentState, Cause, Waivers, WorkerResult,
-};
+use crate::assignment::{Assignment, AssignmentState, Cause, WorkerResult};
 use crate::command::WhenBlocked;
 use crate::continuation::{self, Plan};
-use crate::failure::FailureClass;
+use crate::failure::{FailureClass, INTERRUPTIONS, wait_after};
 use crate::ids::{AssignmentId, MachineName, Timestamp};
 use crate::ladder;
 use crate::obstacle::obstacle;
 use crate::placement;
-
-/// How often in a row an interruption is waited out.
-const INTERRUPTIONS: u32 = 10;
-
-/// The first and the longest wait after an interruption that nobody knows the end of, in seconds.
-const WAIT: (u64, u64) = (30, 3600);
 
 /// What follows from the end of an assignment by itself.
 pub(super) fn after_end(draft: &mut Draft<'_>, id: &AssignmentId) {
@@ -94,16 +86,9 @@ fn has_retries(draft: &Draft<'_>, it: &Assignment) -> bool {
 }
 
 /// How often in a row it was interrupted, this time included.
-fn interruptions(draft: &Draft<'_>, it: &Assignment) -> u32 {
-    let interrupted = |it: &&Assignment| {
-        let end = it.end.as_ref().map(|end| &end.result);
-        matches!(
-            end,
-            Some(WorkerResult::Failed(FailureClass::Environmental { .. }))
-        )
-    };
-    let in_a_row = draft.board().chain(it).take_while(interrupted).count();
-    u32::try_from(in_a_row).unwrap_or(u32::MAX)
+fn interruptions(draft: &Draft<'_>, it: &Assignment) -> usize {
+    let line = draft.board().chain(it);
+    line.take_while(|it| it.was_interrupted()).count()
 }
 
 fn go_on(draft: &mut Draft<'_>, old: &Assignment, cause: Cause) {
@@ -111,24 +96,12 @@ fn go_on(draft: &mut Draft<'_>, old: &Assignment, cause: Cause) {
         return;
     };
     let new = continuation::follow(draft.board(), old, plan);
-    let when_blocked = match cause {
-        // Its worker may still do it: nothing is gained by waiting elsewhere.
-        Cause::Silence if !could_start(draft, old, &new) => return,
-        Cause::Person
-        | Cause::Work
-        | Cause::Environment
-        | Cause::Lost
-        | Cause::Silence
-        | Cause::Guidance
-        | Cause::Session
-        | Cause::Tests
-        | Cause::Review
-        | Cause::Smoke
-        | Cause::Combination
-        | Cause::Conflict => WhenBlocked::Wait,
-    };
+    // Its worker may still do it: nothing is gained by waiting elsewhere.
+    if cause == Cause::Silence && !could_start(draft, old, &new) {
+        return;
+    }
     // Every obstacle may pass, so that this is never refused.
-    let _ = follow::supersede(draft, &old.id, new, cause, when_blocked);
+    let _ = follow::supersede(draft, &old.id, new, cause, WhenBlocked::Wait);
 }
 
 fn could_start(draft: &Draft<'_>, old: &Assignment, new: &Assignment) -> bool {
@@ -143,55 +116,24 @@ fn could_start(draft: &Draft<'_>, old: &Assignment, new: &Assignment) -> bool {
 fn plan(draft: &Draft<'_>, old: &Assignment, cause: Cause) -> Option<Plan> {
     let (board, policy, now) = (draft.board(), draft.policy, draft.now);
     let (repo, here) = (&old.issue.repo, &old.machine);
-    let is_retry = match cause {
-        Cause::Work | Cause::Lost | Cause::Silence => true,
-        Cause::Person
-        | Cause::Environment
-        | Cause::Guidance
-        | Cause::Session
-        | Cause::Tests
-        | Cause::Review
-        | Cause::Smoke
-        | Cause::Combination
-        | Cause::Conflict => false,
-    };
-    let machine = match cause {
-        Cause::Silence => placement::elsewhere(board, policy, repo, here, now)?,
-        Cause::Environment | Cause::Guidance | Cause::Session
-            if placement::may_work(policy, repo).any(|name| name == here) =>
-        {
-            here
-        }
-        Cause::Person
-        | Cause::Work
-        | Cause::Lost
-        | Cause::Environment
-        | Cause::Guidance
-        | Cause::Session
-        | Cause::Tests
-        | Cause::Review
-        | Cause::Smoke
-        | Cause::Combination
-        | Cause::Conflict => placement::next_machine(board, policy, repo, here, now)?,
+    let is_retry = [Cause::Work, Cause::Lost, Cause::Silence].contains(&cause);
+    let stays = !is_retry && placement::may_work(policy, repo).any(|name| name == here);
+    let machine = if cause == Cause::Silence {
+        placement::elsewhere(board, policy, repo, here, now)?
+    } else if stays {
+        here
+    } else {
+        placement::next_machine(board, policy, repo, here, now)?
     };
     let up = ladder::next_up(&policy.models, old.model.as_deref());
     let up = up.filter(|_| is_retry).map(str::to_owned);
     Some(Plan {
-        id: fresh_id(draft, old),
-        kind: AssignmentKind::Continue,
-        cause,
-        machine: machine.clone(),
-        pinned: false,
         model: up.or_else(|| old.model.clone()),
-        guidance: None,
-        issue_text: None,
         resume: matches!(cause, Cause::Environment | Cause::Guidance),
         not_before: (cause == Cause::Environment).then(|| over_at(draft, old)),
         onto: old.start.onto.clone(),
         retries: old.retries + u32::from(is_retry),
-        rounds: old.rounds,
-        waivers: Waivers::default(),
-        now,
+        ..Plan::new(old, fresh_id(draft, old), cause, machine.clone(), now)
     })
 }
 
@@ -201,10 +143,9 @@ fn over_at(draft: &Draft<'_>, old: &Assignment) -> Timestamp {
         Some(WorkerResult::Failed(FailureClass::Environmental { retry_at })) => retry_at,
         Some(WorkerResult::Done | WorkerResult::Failed(_) | WorkerResult::Cancelled) | None => None,
     };
-    let doubled = interruptions(draft, old).saturating_sub(1).min(16);
-    let (first, longest) = WAIT;
+    let wait = wait_after(interruptions(draft, old));
     told.filter(|at| *at > draft.now)
-        .unwrap_or_else(|| draft.now.plus_secs((first << doubled).min(longest)))
+        .unwrap_or_else(|| draft.now.plus_secs(wait))
 }
 
 /// Decisions are without chance: the id comes from the one before.

@@ -3,7 +3,7 @@
 use super::assign;
 use super::draft::{Draft, refuse};
 use super::follow;
-use crate::assignment::{Assignment, AssignmentKind, Cause, WorkerResult};
+use crate::assignment::{Assignment, Cause, WorkerResult};
 use crate::command::{Refusal, RetryRequest, Rule};
 use crate::continuation::{self, Plan};
 use crate::effect::Effect;
@@ -34,21 +34,16 @@ pub(super) fn retry(draft: &mut Draft<'_>, request: &RetryRequest) -> Result<(),
     let model = model(draft, request, &old, resume);
     let resume = resume && !placement::is_silent(draft.board(), &machine);
     let plan = Plan {
-        id: request.id.clone(),
-        kind: AssignmentKind::Continue,
-        cause: Cause::Person,
         pinned: request.machine.is_some(),
         model,
-        machine,
         guidance: request.guidance.clone(),
         issue_text: Some(text_of(request)),
         resume,
-        not_before: None,
         onto: old.start.onto.clone(),
         retries: old.retries,
         rounds: 0,
         waivers: request.waivers,
-        now: draft.now,
+        ..Plan::new(&old, request.id.clone(), Cause::Person, machine, draft.now)
     };
     let new = continuation::follow(draft.board(), &old, plan);
     follow::supersede(draft, &old.id, new, Cause::Person, request.when_blocked)

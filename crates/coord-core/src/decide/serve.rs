@@ -2,7 +2,7 @@
 
 use super::advance::{self, is_pointless};
 use super::draft::{Draft, refuse};
-use super::{promote, stop};
+use super::{promote, reassign, stop};
 use crate::assignment::{
     About, Assignment, AssignmentKind, AssignmentState, Goal, WorkerEnd, WorkerResult,
 };
@@ -65,10 +65,7 @@ pub(super) fn begin(
         return;
     };
     let machine = machine(draft, &it, kind).unwrap_or_else(|| it.machine.clone());
-    let mut fresh = it.id.next();
-    while draft.board().assignments.contains_key(&fresh) {
-        fresh = fresh.next();
-    }
+    let fresh = reassign::fresh_id(draft, &it);
     let mut new = assignment(draft, &it, kind, fresh, machine);
     new.start.not_before = not_before;
     start_or_wait(draft, new);

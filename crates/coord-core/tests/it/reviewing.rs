@@ -164,7 +164,7 @@ fn what_never_ends_being_interrupted_is_a_persons() {
         world.now = until;
         let _ = world.run(&Command::Tick);
     }
-    assert_eq!(waits, [30, 60, 120, 240, 480, 960, 1920, 3840, 3840, 3840]);
+    assert_eq!(waits, [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]);
     insta::assert_snapshot!(world.why("lib", 1), @"reviewing: its review was interrupted 11 times [person]");
 }
 

@@ -46,6 +46,7 @@ impl Cli {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)] // Only the arguments of the command that is given are built.
 pub(crate) enum Command {
     /// Put a worker on an issue
     Assign(assign::AssignArgs),

@@ -60,10 +60,12 @@ impl Live {
         }
         self.offset += new.len() as u64;
         self.rest.extend(new);
-        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.rest.drain(..=end).collect();
-            show(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']));
+        let whole = self.rest.iter().rposition(|byte| *byte == b'\n');
+        let unfinished = self.rest.split_off(whole.map_or(0, |end| end + 1));
+        for line in self.rest.split_inclusive(|byte| *byte == b'\n') {
+            show(String::from_utf8_lossy(line).trim_end_matches(['\n', '\r']));
         }
+        self.rest = unfinished;
     }
 
     fn read(&self, new: &mut Vec<u8>) -> io::Result<usize> {

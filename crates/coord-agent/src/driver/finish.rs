@@ -246,7 +246,10 @@ fn tampering(changed: &[String]) -> Option<String> {
 /// Publishes the branch. One that was continued may have been rewritten, e.g. on top of its base:
 /// then it replaces what the worker started from, and nothing else.
 fn push(active: &Active, branch: &str, head: &CommitId) -> Result<(), GitError> {
-    let plan = active.folder.plan().ok().flatten();
+    let plan = active.folder.plan().unwrap_or_else(|error| {
+        tracing::warn!(id = %active.id, %error, "what the worktree was made of cannot be read");
+        None
+    });
     let path = match &plan {
         Some(plan) => plan.repo.clone(),
         None => active.body.repo_path.clone().into(),

@@ -100,13 +100,7 @@ fn without_the_test_gate_it_is_merged_as_it_is() {
 
 #[test]
 fn checks_that_are_set_aside_are_not_read() {
-    let mut policy = policy();
-    policy.repos.get_mut(&"lib".into()).unwrap().shared = true;
-    let mut world = World::with(policy);
-    world.assigned(request(1, "lib", 1, &[]));
-    let _ = world.answer(&world.key("claim", 1), Outcome::Claimed);
-    world.work(1, &["a"]);
-    let _ = world.tested(1, TestResult::Passed);
+    let mut world = World::on_a_shared_forge(1);
     let _ = world.merge_although(1, Gate::Ci, "the runner is down");
     let _ = world.pull_opened(1);
     assert_eq!(world.find_key("checks", 1), None);
@@ -127,13 +121,7 @@ fn a_refused_wish_sets_nothing_aside() {
 
 #[test]
 fn checks_that_never_end_hold_nothing_up_once_they_are_set_aside() {
-    let mut policy = policy();
-    policy.repos.get_mut(&"lib".into()).unwrap().shared = true;
-    let mut world = World::with(policy);
-    world.assigned(request(1, "lib", 1, &[]));
-    let _ = world.answer(&world.key("claim", 1), Outcome::Claimed);
-    world.work(1, &["a"]);
-    let _ = world.tested(1, TestResult::Passed);
+    let mut world = World::on_a_shared_forge(1);
     let _ = world.pull_opened(1);
     let _ = world.key("checks", 1);
     let _ = world.merge_although(1, Gate::Ci, "nobody runs it");

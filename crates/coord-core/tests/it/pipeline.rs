@@ -318,12 +318,7 @@ fn a_forge_that_opens_no_pull_request_waits_for_a_person() {
 
 #[test]
 fn nothing_is_merged_while_its_pull_request_is_being_opened() {
-    let mut world = World::new();
-    let mut by_hand = request(1, "lib", 1, &[]);
-    by_hand.goal = Goal::Tested;
-    world.assigned(by_hand);
-    world.work(1, &["a"]);
-    let _ = world.tested(1, TestResult::Passed);
+    let mut world = World::tested_by_hand(1);
     let _ = world.merge(&[1], false);
     assert_eq!(kinds_open(&world), ["pull"]);
     let _ = world.pull_opened(1);
@@ -332,13 +327,7 @@ fn nothing_is_merged_while_its_pull_request_is_being_opened() {
 
 #[test]
 fn bad_checks_are_a_persons_and_read_again_when_the_merge_is_wanted_again() {
-    let mut policy = policy();
-    policy.repos.get_mut(&"lib".into()).unwrap().shared = true;
-    let mut world = World::with(policy);
-    world.assigned(request(1, "lib", 1, &[]));
-    let _ = world.answer(&world.key("claim", 1), Outcome::Claimed);
-    world.work(1, &["a"]);
-    let _ = world.tested(1, TestResult::Passed);
+    let mut world = World::on_a_shared_forge(1);
     let _ = world.pull_opened(1);
     let read = |world: &mut World, good: bool, note: &str| {
         let (key, note) = (world.key("checks", 1), note.to_owned());

@@ -180,12 +180,7 @@ fn an_entry_of_the_queue_can_be_put_aside_until_the_forge_is_asked() {
 
 #[test]
 fn what_was_put_aside_is_not_tried_again_when_the_base_moves() {
-    let mut world = World::new();
-    let mut by_hand = request(1, "lib", 1, &[]);
-    by_hand.goal = Goal::Tested;
-    world.assigned(by_hand);
-    world.work(1, &["a"]);
-    let _ = world.tested(1, TestResult::Passed);
+    let mut world = World::tested_by_hand(1);
     let _ = world.merge(&[1], false);
     let _ = world.pull_opened(1);
     let paths = vec!["a".into()];

@@ -323,6 +323,30 @@ impl World {
         self.now = self.now.plus_secs(seconds);
     }
 
+    /// In a world whose `lib` has checks and other coordinators: an assignment there, claimed, worked
+    /// on and tested.
+    pub(crate) fn on_a_shared_forge(n: u64) -> Self {
+        let mut policy = policy();
+        policy.repos.get_mut(&"lib".into()).unwrap().shared = true;
+        let mut world = Self::with(policy);
+        world.assigned(request(n, "lib", n, &[]));
+        let _ = world.answer(&world.key("claim", n), Outcome::Claimed);
+        world.work(n, &["a"]);
+        let _ = world.tested(n, TestResult::Passed);
+        world
+    }
+
+    /// A tested branch in `lib` that goes no further by itself.
+    pub(crate) fn tested_by_hand(n: u64) -> Self {
+        let mut world = Self::new();
+        let mut by_hand = request(n, "lib", n, &[]);
+        by_hand.goal = Goal::Tested;
+        world.assigned(by_hand);
+        world.work(n, &["a"]);
+        let _ = world.tested(n, TestResult::Passed);
+        world
+    }
+
     /// Takes the `n`th assignment to its end with one commit to `files`.
     pub(crate) fn work(&mut self, n: u64, files: &[&str]) {
         let _ = self.answer(&format!("dispatch:{}", id(n)), Outcome::Dispatched);

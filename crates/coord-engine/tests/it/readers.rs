@@ -14,7 +14,7 @@ use coord_test_support::git_fixture::git;
 use serde_json::{Value, json};
 
 use crate::agent::{ScriptedAgent, ended};
-use crate::world::{World, drive, input};
+use crate::world::{World, drive, input, pushed};
 
 /// Paths with what is written there.
 pub(crate) type Files = &'static [(&'static str, &'static str)];
@@ -64,24 +64,7 @@ impl Desks {
         git(&desk, &["checkout", "--quiet", "-B", branch, &start]).unwrap();
         let base = || git(&desk, &["rev-parse", "HEAD"]).unwrap();
         let base = body.base_sha.clone().unwrap_or_else(base);
-        for (path, text) in files {
-            let file = desk.join(path);
-            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            std::fs::write(file, text).unwrap();
-        }
-        git(&desk, &["add", "--all"]).unwrap();
-        git(&desk, &["commit", "--quiet", "--message", "work"]).unwrap();
-        git(&desk, &["push", "--quiet", "origin", branch]).unwrap();
-        EndReport {
-            exit_code: Some(0),
-            branch: Some(branch.to_owned()),
-            head: Some(git(&desk, &["rev-parse", "HEAD"]).unwrap()),
-            base: Some(base),
-            commits: 1,
-            pushed: true,
-            files: files.iter().map(|(path, _)| (*path).to_owned()).collect(),
-            ..ended(EndResult::Done)
-        }
+        pushed(&desk, branch, base, files)
     }
 }
 

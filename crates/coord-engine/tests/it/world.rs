@@ -445,18 +445,28 @@ pub(crate) fn publish(
     git(desks, &["clone", "--quiet", from, to]).unwrap();
     git(&desk, &["checkout", "--quiet", "-b", branch]).unwrap();
     let base = git(&desk, &["rev-parse", "HEAD"]).unwrap();
-    std::fs::write(desk.join(file), text).unwrap();
-    git(&desk, &["add", "--all"]).unwrap();
-    git(&desk, &["commit", "--quiet", "--message", "work"]).unwrap();
-    git(&desk, &["push", "--quiet", "origin", branch]).unwrap();
+    pushed(&desk, branch, base, &[(file, text)])
+}
+
+/// The end of a worker that has committed these files on the branch of its desk, and whose agent has
+/// pushed it.
+pub(crate) fn pushed(desk: &Path, branch: &str, base: String, files: &[(&str, &str)]) -> EndReport {
+    for (path, text) in files {
+        let file = desk.join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    git(desk, &["add", "--all"]).unwrap();
+    git(desk, &["commit", "--quiet", "--message", "work"]).unwrap();
+    git(desk, &["push", "--quiet", "origin", branch]).unwrap();
     EndReport {
         exit_code: Some(0),
         branch: Some(branch.to_owned()),
-        head: Some(git(&desk, &["rev-parse", "HEAD"]).unwrap()),
+        head: Some(git(desk, &["rev-parse", "HEAD"]).unwrap()),
         base: Some(base),
         commits: 1,
         pushed: true,
-        files: vec![file.to_owned()],
+        files: files.iter().map(|(path, _)| (*path).to_owned()).collect(),
         ..ended(EndResult::Done)
     }
 }

@@ -453,3 +453,26 @@ fn what_could_not_be_pushed_is_put_right_where_it_is() {
     assert_eq!(fix.machine, "desk".into());
     assert_eq!(fix.start.branch.as_deref(), Some("issue-of-1"));
 }
+
+#[test]
+fn who_leaves_a_branch_as_it_was_gets_no_other_opinion_on_it() {
+    let mut world = world();
+    world.delivered(1, &["src/a.rs"]);
+    let reviewer = world.looks_at(1, AssignmentKind::Review);
+    let _ = world.reviewed(reviewer, ReviewResult::RequestChanges);
+    let mut last = 1;
+    for round in 1..=3 {
+        let fixer = world.next_of(last);
+        assert_eq!(world.get(fixer).rounds, round);
+        // Its branch is where it was: the test and the review of that commit are known.
+        let _ = world.ends(fixer, success(1, &["src/a.rs"]));
+        assert_eq!(world.find_key("test", fixer), None);
+        let readers = world
+            .board
+            .serving(world.get(fixer), AssignmentKind::Review);
+        assert_eq!(readers.count(), 0);
+        last = fixer;
+    }
+    assert_eq!(world.get(last).superseded_by, None);
+    insta::assert_snapshot!(world.why("lib", 1), @"reviewing: its reviewer asked for changes: 1 finding; it was sent back 3 times [person]");
+}

@@ -291,8 +291,18 @@ pub struct Assignment {
     pub model: Option<String>,
     /// What it declared to change.
     pub scope: FileScope,
+    /// What was granted to it beyond that: paths relative to the root of the repository. No other
+    /// assignment holds them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub leased: BTreeSet<String>,
     /// What it was seen to change: paths relative to the root of the repository.
     pub observed: BTreeSet<String>,
+    /// The open issues that have to be solved before it starts.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub blocked_by: BTreeSet<IssueRef>,
+    /// The labels of the issue when it was requested.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// How far the coordinator takes it.
     pub goal: Goal,
     /// The branch that it works on.
@@ -548,7 +558,10 @@ impl Assignment {
             pinned: false,
             model: None,
             scope: FileScope::default(),
+            leased: BTreeSet::new(),
             observed: BTreeSet::new(),
+            blocked_by: BTreeSet::new(),
+            labels: Vec::new(),
             goal: Goal::Worked,
             branch: String::new(),
             start: Start::default(),
@@ -663,6 +676,13 @@ impl Assignment {
     #[must_use]
     pub fn is_at_work(&self) -> bool {
         self.state.is_active() && self.superseded_by.is_none()
+    }
+
+    /// Whether it waits for issues to be solved: until then it keeps nothing from anybody.
+    #[must_use]
+    pub fn waits_for_issues(&self) -> bool {
+        let waits = self.state == AssignmentState::Waiting && !self.blocked_by.is_empty();
+        waits && !self.waived.ignore_deps
     }
 
     /// The question that its worker asks, or ended with.

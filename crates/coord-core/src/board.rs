@@ -7,8 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{Assignment, AssignmentKind};
-use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, RepoName, Timestamp};
+use crate::ids::{
+    AssignmentId, CommitId, EffectKey, IssueRef, MachineName, ProposalId, RepoName, SplitId,
+    Timestamp,
+};
 use crate::key::EffectKind;
+use crate::proposal::{Proposal, Split};
+use crate::radar::Clash;
 use crate::session::{Since, StepRun};
 
 /// The fold over the event log. What is merged and done with has left it (see the history).
@@ -30,6 +35,22 @@ pub struct Board {
     pub cost_by_day: BTreeMap<i64, f64>,
     /// Overlaps that were recorded already: the two assignments in order of their ids, and the path.
     pub overlaps_seen: BTreeSet<(AssignmentId, AssignmentId, String)>,
+    /// What was recorded already of edits that were kept from workers, let through unasked or undone:
+    /// whose, the path, and what happened to it. Everybody who follows an agent tells it.
+    #[serde(default)]
+    pub edits_seen: BTreeSet<(AssignmentId, String, String)>,
+    /// Assignments that a planner proposed, and that wait for a person.
+    #[serde(default)]
+    pub proposals: BTreeMap<ProposalId, Proposal>,
+    /// Splits that a planner proposed, and that wait for a person or are under way.
+    #[serde(default)]
+    pub splits: BTreeMap<SplitId, Split>,
+    /// The last ids that were given to proposals and splits.
+    #[serde(default)]
+    pub last_planned: (ProposalId, SplitId),
+    /// The conflicts that are foreseen among branches as they are now.
+    #[serde(default)]
+    pub conflicts: BTreeSet<Clash>,
     /// The first thing that happened since the last session was closed; `None`: nothing has.
     pub session: Option<Since>,
     /// The first request since nothing was at work; `None` when what runs at the end of a round
@@ -48,6 +69,19 @@ pub struct MachineFacts {
     pub limited_until: Option<Timestamp>,
     /// Since when its agent has not answered; `None` while it answers.
     pub silent_since: Option<Timestamp>,
+}
+
+/// What was recorded of an edit that nobody could be asked about, and of one that was undone.
+pub(crate) const UNCHECKED: &str = "unchecked";
+pub(crate) const RESTORED: &str = "restored";
+
+/// What makes an edit news: whose it was, the path, and what happened to it.
+pub(crate) fn edit_seen(
+    id: &AssignmentId,
+    path: &str,
+    what: &dyn std::fmt::Display,
+) -> (AssignmentId, String, String) {
+    (id.clone(), path.to_owned(), what.to_string())
 }
 
 impl Board {

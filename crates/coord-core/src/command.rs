@@ -8,9 +8,16 @@ use crate::assignment::{
 use crate::delivery::PullAuthor;
 use crate::effect::{EffectRequest, ForeignClaim, Outcome};
 use crate::event::BoardEvent;
-use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, RepoName, Timestamp};
+use crate::ids::{
+    AssignmentId, CommitId, EffectKey, IssueRef, MachineName, ProposalId, RepoName, SplitId,
+    Timestamp,
+};
 use crate::issue::Issue;
+use crate::ladder::TrackRecord;
+use crate::lease::Denial;
 use crate::policy::Gate;
+use crate::proposal::{Candidates, Planner, ProposalDraft, Size, SplitDraft};
+use crate::radar::Sighting;
 use crate::verdict::TestResult;
 
 /// Everything that can change the board.
@@ -125,6 +132,27 @@ pub enum Command {
         /// The repositories that have a checkout on this machine.
         checkouts: Vec<RepoName>,
     },
+    /// A planner has proposed something: whatever is valid of it replaces what was proposed before.
+    Plan(Box<PlanRequest>),
+    /// Put proposals aside.
+    Reject {
+        /// Proposed assignments.
+        proposals: Vec<ProposalId>,
+        /// Proposed splits.
+        splits: Vec<SplitId>,
+    },
+    /// Create the sub-issues of a proposed split.
+    Split {
+        /// Which one.
+        id: SplitId,
+    },
+    /// These issues turned out to be closed: nothing waits for them any more.
+    IssuesClosed {
+        /// Which ones.
+        issues: Vec<IssueRef>,
+    },
+    /// Somebody has looked which branches of a repository are going to conflict.
+    RadarSeen(Box<Sighting>),
     /// Time has passed: start what has waited for it.
     Tick,
 }
@@ -156,6 +184,57 @@ pub struct AssignRequest {
     pub goal: Goal,
     /// What its dispatch does about stale checkouts.
     pub freshness: FreshnessRule,
+    /// The proposal that it carries out.
+    #[serde(default)]
+    pub proposal: Option<ProposalId>,
+    /// What a planner adds to the issue. It may repeat what a stranger wrote there.
+    #[serde(default)]
+    pub notes: Option<String>,
+    /// How much work a planner sees in it.
+    #[serde(default)]
+    pub size: Option<Size>,
+    /// The open issues that have to be solved before it.
+    #[serde(default)]
+    pub blocked_by: Vec<IssueRef>,
+    /// How earlier assignments in the repository have done.
+    #[serde(default)]
+    pub record: TrackRecord,
+}
+
+/// What a planner has to say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanRequest {
+    /// Who it is.
+    pub planner: Planner,
+    /// US dollars that it has cost.
+    pub cost_usd: f64,
+    /// The issues that it could choose from.
+    #[serde(with = "as_list")]
+    pub candidates: Candidates,
+    /// What it proposes.
+    pub proposals: Vec<ProposalDraft>,
+    /// What it proposes to split.
+    pub splits: Vec<SplitDraft>,
+    /// What was of no use before it could be examined.
+    pub refused: Vec<Refusal>,
+}
+
+/// JSON knows only texts as keys.
+mod as_list {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use crate::ids::IssueRef;
+    use crate::proposal::{Candidate, Candidates};
+
+    pub(super) fn serialize<S: Serializer>(map: &Candidates, to: S) -> Result<S::Ok, S::Error> {
+        map.iter().collect::<Vec<_>>().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Candidates, D::Error> {
+        Ok(Vec::<(IssueRef, Candidate)>::deserialize(from)?
+            .into_iter()
+            .collect())
+    }
 }
 
 /// What a person asks for with `coord retry`, and with `coord resume-stuck` once the worker has ended.
@@ -283,6 +362,32 @@ pub enum AgentReport {
         /// Its question.
         question: String,
     },
+    /// The worker wants to change a path that it has no lease on.
+    LeaseAsked {
+        /// The number of the question, for its agent.
+        ask: u64,
+        /// Relative to the root of the repository.
+        path: String,
+    },
+    /// The worker was kept from changing a path.
+    EditDenied {
+        /// Relative to the root of the repository.
+        path: String,
+        /// The tool that it wanted to use.
+        tool: String,
+        /// Why.
+        why: Denial,
+    },
+    /// The worker changed a path although nobody could be asked whether it may.
+    EditUnchecked {
+        /// Relative to the root of the repository.
+        path: String,
+    },
+    /// The worker changed files that no worker may change, and they were put back.
+    FilesRestored {
+        /// Relative to the root of the repository.
+        paths: Vec<String>,
+    },
     /// The running worker has used so much.
     Spent {
         /// US dollars so far, over its whole session, by the agent's estimate.
@@ -375,15 +480,25 @@ pub enum Rule {
     Configuration,
     /// No assignment has this id.
     UnknownAssignment,
+    /// No open issue of this number is known.
+    UnknownIssue,
+    /// No proposal has this id.
+    UnknownProposal,
     /// The issue is closed.
     IssueClosed,
+    /// It is there twice.
+    Duplicate,
+    /// It is not what it should look like.
+    Invalid,
+    /// The machine does not have what it takes.
+    Capability,
     /// The author of the issue is not trusted.
     Untrusted,
     /// Somebody already works on the issue.
     Claimed,
     /// The forge could not be asked whether somebody already works on the issue.
     ClaimUnknown,
-    /// An upstream repository has active work.
+    /// An upstream repository has active work, or an issue that it depends on is open.
     Dependency,
     /// Files overlap with active work.
     FileOverlap,

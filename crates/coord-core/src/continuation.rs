@@ -95,6 +95,10 @@ pub(crate) fn follow(board: &Board, old: &Assignment, plan: Plan) -> Assignment 
         pinned: plan.pinned || tied,
         model: plan.model,
         scope: old.scope.clone(),
+        // Its branch holds what was changed there.
+        leased: old.leased.clone(),
+        labels: old.labels.clone(),
+        blocked_by: old.blocked_by.clone(),
         goal: old.goal,
         branch: branch(board, old),
         start,

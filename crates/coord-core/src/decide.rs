@@ -12,13 +12,16 @@ mod fix;
 mod follow;
 mod merge;
 mod outcome;
+mod plan;
 mod promote;
+mod radar;
 mod reassign;
 mod report;
 mod retry;
 mod serve;
 mod session;
 mod spend;
+mod split;
 mod stop;
 mod test;
 
@@ -98,6 +101,11 @@ fn carry_out(draft: &mut Draft<'_>, command: &Command) -> Result<(), Refusal> {
         Command::CloseSession { force, checkouts } => {
             return session::close(draft, *force, checkouts);
         }
+        Command::Plan(request) => plan::plan(draft, request),
+        Command::Reject { proposals, splits } => return plan::reject(draft, proposals, splits),
+        Command::Split { id } => return split::split(draft, *id),
+        Command::IssuesClosed { issues } => plan::closed(draft, issues),
+        Command::RadarSeen(sighting) => radar::seen(draft, sighting),
         Command::Tick => {}
     }
     Ok(())

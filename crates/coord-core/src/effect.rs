@@ -1,14 +1,19 @@
 //! What the shell has to do, as data, and what came of it.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{AssignmentKind, FileScope, FreshnessRule, MergeMethod, Start};
 use crate::failure::FailureClass;
-use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, RepoName, Timestamp};
+use crate::ids::{
+    AssignmentId, CommitId, EffectKey, IssueRef, MachineName, RepoName, SplitId, Timestamp,
+};
 use crate::key::EffectKind;
+use crate::lease::LeaseMode;
+use crate::proposal::Chunk;
 use crate::session::{Step, StepResult};
 use crate::verdict::{Finding, ReviewResult, TestResult};
 
@@ -65,6 +70,19 @@ pub enum Effect {
         /// the worker is told.
         seq: u64,
     },
+    /// Tell the running worker what the coordinator has found out, once per key.
+    Tell {
+        /// The agent to ask.
+        machine: MachineName,
+        /// Whose worker.
+        id: AssignmentId,
+        /// In our own words.
+        text: String,
+        /// The place in the log of the event that says so.
+        seq: u64,
+    },
+    /// Create the sub-issues of an issue, each once, and list them in its body.
+    Split(Box<SplitSpec>),
     /// Post a comment, once per marker.
     PostComment(CommentSpec),
     /// Check the commit out into a throwaway worktree and run build and tests there.
@@ -150,6 +168,21 @@ pub enum Effect {
         /// What to do.
         what: Step,
     },
+}
+
+/// The sub-issues of an issue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitSpec {
+    /// The proposal.
+    pub split: SplitId,
+    /// One word that no other split has, on whoever's board: what is created carries it.
+    pub key: String,
+    /// When it was proposed: nothing of it was created before.
+    pub at: Timestamp,
+    /// The issue that is split.
+    pub parent: IssueRef,
+    /// The parts, in order.
+    pub chunks: Vec<Chunk>,
 }
 
 /// The answer of an assignment that had to give it in a schema.
@@ -288,6 +321,12 @@ pub struct DispatchSpec {
     pub issue_body: Option<String>,
     /// What it may and may not change.
     pub scope: FileScope,
+    /// How leases on files are enforced.
+    #[serde(default)]
+    pub leases: LeaseMode,
+    /// What those before it were granted beyond its scope: its own now.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub leased: BTreeSet<String>,
     /// Paths that other active work in the repository changes.
     pub do_not_touch: Vec<String>,
     /// The branch to create, or to go on with.
@@ -412,6 +451,13 @@ pub enum Outcome {
     CancelDelivered,
     /// The worker was told.
     Guided,
+    /// The worker was told, or nobody is there to be told any more.
+    Told,
+    /// The sub-issues are there.
+    SplitDone {
+        /// Their numbers, in order.
+        created: Vec<u64>,
+    },
     /// The comment is there.
     CommentPosted,
     /// The test ran, or was skipped for the lack of a command.
@@ -520,6 +566,8 @@ impl Outcome {
             Self::ClaimReleased => EffectKind::Release,
             Self::CancelDelivered => EffectKind::Cancel,
             Self::Guided => EffectKind::Guide,
+            Self::Told => EffectKind::Tell,
+            Self::SplitDone { .. } => EffectKind::Split,
             Self::CommentPosted => EffectKind::Comment,
             Self::Tested { .. } => EffectKind::Test,
             Self::PullOpened { .. } => EffectKind::Pull,

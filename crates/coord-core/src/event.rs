@@ -6,7 +6,12 @@ use crate::assignment::{Assignment, Cause, MergeMethod, WorkerEnd};
 use crate::command::Refusal;
 use crate::delivery::{PullAuthor, PullText};
 use crate::effect::{ForeignClaim, Outcome};
-use crate::ids::{AssignmentId, CommitId, EffectKey, IssueRef, MachineName, RepoName, Timestamp};
+use crate::ids::{
+    AssignmentId, CommitId, EffectKey, IssueRef, MachineName, ProposalId, RepoName, SplitId,
+    Timestamp,
+};
+use crate::lease::Denial;
+use crate::proposal::Plan;
 use crate::session::{Period, Step, StepResult};
 use crate::verdict::{
     ChecksVerdict, Combination, Override, ReviewVerdict, SmokeVerdict, TestFailure, TestVerdict,
@@ -66,6 +71,102 @@ pub enum BoardEvent {
         id: AssignmentId,
         /// The new ones only.
         paths: Vec<String>,
+        /// Those of them that another assignment holds; the others are its own from now on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        foreign: Vec<String>,
+    },
+    /// Paths that nobody else holds are its own from now on.
+    LeaseGranted {
+        /// The assignment.
+        id: AssignmentId,
+        /// The new ones only.
+        paths: Vec<String>,
+    },
+    /// Its worker was kept from changing a path.
+    EditDenied {
+        /// The assignment.
+        id: AssignmentId,
+        /// The path.
+        path: String,
+        /// The tool that it wanted to use; empty where that is not known.
+        tool: String,
+        /// Why.
+        why: Denial,
+    },
+    /// Its worker changed a path although nobody could be asked whether it may.
+    EditUnchecked {
+        /// The assignment.
+        id: AssignmentId,
+        /// The path.
+        path: String,
+    },
+    /// Its worker changed files that no worker may change, and they were put back.
+    FilesRestored {
+        /// The assignment.
+        id: AssignmentId,
+        /// The paths.
+        paths: Vec<String>,
+    },
+    /// It is going to conflict with another one, or with its base, as both are now.
+    ConflictForeseen {
+        /// The one that is told: of two the later.
+        id: AssignmentId,
+        /// The other one; `None`: the base.
+        with: Option<AssignmentId>,
+        /// The paths in conflict.
+        paths: Vec<String>,
+    },
+    /// It is not going to conflict any more.
+    ConflictGone {
+        /// The one that was told.
+        id: AssignmentId,
+        /// The other one; `None`: the base.
+        with: Option<AssignmentId>,
+    },
+    /// There is a new plan: what was proposed before and is not under way is gone.
+    Planned {
+        /// The plan.
+        plan: Box<Plan>,
+    },
+    /// A person has approved a proposal.
+    ProposalApproved {
+        /// The proposal.
+        proposal: ProposalId,
+        /// The assignment that carries it out.
+        id: AssignmentId,
+    },
+    /// A person has put a proposal aside.
+    ProposalRejected {
+        /// The proposal.
+        proposal: ProposalId,
+    },
+    /// A person has put a proposed split aside.
+    SplitRejected {
+        /// The split.
+        split: SplitId,
+    },
+    /// The sub-issues of a split are to be created.
+    SplitStarted {
+        /// The split.
+        split: SplitId,
+        /// The key of the effect.
+        key: EffectKey,
+    },
+    /// The sub-issues of a split are there.
+    SplitDone {
+        /// The split.
+        split: SplitId,
+        /// The issue that was split.
+        issue: IssueRef,
+        /// The numbers of its sub-issues, in order.
+        created: Vec<u64>,
+    },
+    /// The sub-issues of a split could not all be created.
+    SplitFailed {
+        /// The split.
+        split: SplitId,
+        /// Why.
+        error: String,
     },
     /// Two active assignments were seen to change, or declared, the same path.
     OverlapObserved {
@@ -379,6 +480,13 @@ impl BoardEvent {
             | Self::AssignmentAccepted { id }
             | Self::WorkerStarted { id, .. }
             | Self::FilesObserved { id, .. }
+            | Self::LeaseGranted { id, .. }
+            | Self::EditDenied { id, .. }
+            | Self::EditUnchecked { id, .. }
+            | Self::FilesRestored { id, .. }
+            | Self::ConflictForeseen { id, .. }
+            | Self::ConflictGone { id, .. }
+            | Self::ProposalApproved { id, .. }
             | Self::OverlapObserved { id, .. }
             | Self::WorkerStuck { id, .. }
             | Self::WorkerGuided { id, .. }
@@ -411,7 +519,13 @@ impl BoardEvent {
             | Self::MergeRefused { id, .. }
             | Self::EffectQueued { id, .. }
             | Self::AssignmentArchived { id } => Some(id),
-            Self::BaseMoved { .. }
+            Self::Planned { .. }
+            | Self::ProposalRejected { .. }
+            | Self::SplitRejected { .. }
+            | Self::SplitStarted { .. }
+            | Self::SplitDone { .. }
+            | Self::SplitFailed { .. }
+            | Self::BaseMoved { .. }
             | Self::RateLimited { .. }
             | Self::AgentSilent { .. }
             | Self::AgentBack { .. }

@@ -142,6 +142,55 @@ impl fmt::Display for AssignmentId {
     }
 }
 
+macro_rules! numbered_id {
+    ($(#[$doc:meta])* $name:ident, $letter:literal) => {
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub u32);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&format!("{}{}", $letter, self.0))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidNumberedId;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let digits = text.strip_prefix([$letter, $letter.to_ascii_lowercase()]);
+                let number = digits.and_then(|digits| digits.parse().ok());
+                number.map(Self).ok_or_else(|| InvalidNumberedId {
+                    text: text.to_owned(),
+                    letter: $letter,
+                })
+            }
+        }
+    };
+}
+
+numbered_id! {
+    /// The id of a proposal: a number that no later one has again, shown as `P12`.
+    ProposalId, 'P'
+}
+numbered_id! {
+    /// The id of a proposed split: a number that no later one has again, shown as `S3`.
+    SplitId, 'S'
+}
+
+/// A text that is not the letter of its kind and a number.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not an id such as {letter}12")]
+pub struct InvalidNumberedId {
+    /// What was given.
+    pub text: String,
+    /// `P` for proposals, `S` for splits.
+    pub letter: char,
+}
+
 /// One issue of one repository.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct IssueRef {

@@ -4,7 +4,7 @@
 //! that can be needed again carries what makes it new: an attempt, or the length of the log.
 
 use crate::effect::CommentEvent;
-use crate::ids::{AssignmentId, CommitId, EffectKey};
+use crate::ids::{AssignmentId, CommitId, EffectKey, SplitId};
 
 /// Which kind of effect a key is for: its first word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub enum EffectKind {
     Cancel,
     /// [`crate::effect::Effect::Guide`].
     Guide,
+    /// [`crate::effect::Effect::Tell`].
+    Tell,
+    /// [`crate::effect::Effect::Split`].
+    Split,
     /// [`crate::effect::Effect::PostComment`].
     Comment,
     /// [`crate::effect::Effect::RunTest`].
@@ -40,12 +44,14 @@ pub enum EffectKind {
 }
 
 impl EffectKind {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 16] = [
         Self::Claim,
         Self::Release,
         Self::Dispatch,
         Self::Cancel,
         Self::Guide,
+        Self::Tell,
+        Self::Split,
         Self::Comment,
         Self::Test,
         Self::Pull,
@@ -66,6 +72,8 @@ impl EffectKind {
             Self::Dispatch => "dispatch",
             Self::Cancel => "cancel",
             Self::Guide => "guide",
+            Self::Tell => "tell",
+            Self::Split => "split",
             Self::Comment => "comment",
             Self::Test => "test",
             Self::Pull => "pull",
@@ -92,7 +100,9 @@ impl EffectKind {
             | Self::Combine
             | Self::Merge
             | Self::Close => true,
-            Self::Release | Self::Comment | Self::Guide | Self::Step => false,
+            Self::Release | Self::Comment | Self::Guide | Self::Tell | Self::Split | Self::Step => {
+                false
+            }
         }
     }
 
@@ -132,6 +142,16 @@ pub(crate) fn cancel(id: &AssignmentId, seq: u64) -> EffectKey {
 /// `guide:ID:SEQ`: a worker may be told several things.
 pub(crate) fn guide(id: &AssignmentId, seq: u64) -> EffectKey {
     EffectKind::Guide.key(format_args!("{id}:{seq}"))
+}
+
+/// `tell:ID:SEQ`: a worker may be told several things.
+pub(crate) fn tell(id: &AssignmentId, seq: u64) -> EffectKey {
+    EffectKind::Tell.key(format_args!("{id}:{seq}"))
+}
+
+/// `split:SPLIT:SEQ`: a person may have it tried again.
+pub(crate) fn split(id: SplitId, seq: u64) -> EffectKey {
+    EffectKind::Split.key(format_args!("{id}:{seq}"))
 }
 
 /// `comment:EVENT:ID`: one comment of each kind.

@@ -18,6 +18,7 @@ pub(crate) fn obstacle(
     now: Timestamp,
 ) -> Option<Refusal> {
     not_yet(it, now)
+        .or_else(|| open_issue(it))
         .or_else(|| dependency(board, policy, it))
         .or_else(|| file_overlap(board, it, now))
         .or_else(|| slots(board, policy, it))
@@ -33,13 +34,29 @@ fn not_yet(it: &Assignment, now: Timestamp) -> Option<Refusal> {
     Some(refusal.hint(format!("wait, or `coord stop {}`", it.id)))
 }
 
+fn open_issue(it: &Assignment) -> Option<Refusal> {
+    if it.waived.ignore_deps || !it.kind.writes() {
+        return None;
+    }
+    let first = it.blocked_by.first()?;
+    let more = match it.blocked_by.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let why = format!("{} depends on {first}{more}, which is open", it.issue);
+    let refusal = Refusal::new(Rule::Dependency, why).of_issue(&it.issue);
+    Some(refusal.hint("solve that first, or pass --ignore-deps"))
+}
+
 fn dependency(board: &Board, policy: &Policy, it: &Assignment) -> Option<Refusal> {
     if it.waived.ignore_deps || !it.kind.writes() {
         return None;
     }
     let upstreams = DependencyGraph::of(policy).upstreams(&it.issue.repo);
     let busy = board.assignments.values().find(|other| {
-        upstreams.contains(&other.issue.repo) && (other.is_at_work() || other.holds_lease())
+        upstreams.contains(&other.issue.repo)
+            && (other.is_at_work() || other.holds_lease())
+            && !other.waits_for_issues()
     })?;
     let why = format!(
         "{} depends on {}, where assignment {} ({}) is not finished",

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use crate::assignment::Assignment;
 use crate::board::Board;
 use crate::ids::{MachineName, RepoName, Timestamp};
 use crate::policy::Policy;
@@ -20,16 +21,56 @@ pub fn free_slots(board: &Board, policy: &Policy, machine: &MachineName) -> u32 
     limit.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX))
 }
 
-/// The machine for the next worker on `repo`: one that has a free slot before one that has none,
+/// How a label says that an issue needs a machine with a capability: `needs:docker`.
+const NEEDS: &str = "needs:";
+
+/// The capabilities that the labels of an issue ask for.
+#[must_use]
+pub fn needed(labels: &[String]) -> Vec<&str> {
+    let asked = labels.iter().filter_map(|it| it.strip_prefix(NEEDS));
+    asked.map(str::trim).filter(|it| !it.is_empty()).collect()
+}
+
+/// What a machine has to be for a worker.
+#[derive(Debug, Clone)]
+pub(crate) struct Job<'a> {
+    repo: &'a RepoName,
+    needed: Vec<&'a str>,
+}
+
+impl<'a> Job<'a> {
+    /// Work on an issue with these labels.
+    pub(crate) fn new(repo: &'a RepoName, labels: &'a [String]) -> Self {
+        Self {
+            repo,
+            needed: needed(labels),
+        }
+    }
+
+    /// Work on the issue of an assignment.
+    pub(crate) fn of(it: &'a Assignment) -> Self {
+        Self::new(&it.issue.repo, &it.labels)
+    }
+
+    /// The machines that may do it, and can.
+    fn able<'p>(&self, policy: &'p Policy) -> impl Iterator<Item = &'p MachineName> {
+        may_work(policy, self.repo).filter(|name| {
+            let machine = policy.machines.get(*name);
+            machine.is_some_and(|it| self.needed.iter().all(|what| it.can(what)))
+        })
+    }
+}
+
+/// The machine for the next worker: one that has a free slot before one that has none,
 /// one that answers and is not limited before one that does not or is, then the one with the
-/// most free slots, then by name. `None` when no machine may work on the repository.
+/// most free slots, then by name. `None` when no machine may do it.
 pub(crate) fn best_machine<'p>(
     board: &Board,
     policy: &'p Policy,
-    repo: &RepoName,
+    job: &Job<'_>,
     now: Timestamp,
 ) -> Option<&'p MachineName> {
-    best_of(board, policy, may_work(policy, repo), now)
+    best_of(board, policy, job.able(policy), now)
 }
 
 fn best_of<'p>(
@@ -38,29 +79,49 @@ fn best_of<'p>(
     machines: impl Iterator<Item = &'p MachineName>,
     now: Timestamp,
 ) -> Option<&'p MachineName> {
-    let rank = |name: &MachineName| {
-        let free = free_slots(board, policy, name);
-        let facts = board.machines.get(name);
-        let limited = facts.is_some_and(|facts| facts.limited_until > Some(now));
-        (free == 0, is_silent(board, name) || limited, Reverse(free))
-    };
-    machines.min_by_key(|name| (rank(name), *name))
+    machines.min_by_key(|name| (rank(board, policy, name, now), *name))
+}
+
+/// The lower the better.
+fn rank(
+    board: &Board,
+    policy: &Policy,
+    name: &MachineName,
+    now: Timestamp,
+) -> (bool, bool, Reverse<u32>) {
+    let free = free_slots(board, policy, name);
+    let facts = board.machines.get(name);
+    let limited = facts.is_some_and(|facts| facts.limited_until > Some(now));
+    (free == 0, is_silent(board, name) || limited, Reverse(free))
+}
+
+/// The machines that can do it and have a free slot, the best first.
+pub(crate) fn in_order<'p>(
+    board: &Board,
+    policy: &'p Policy,
+    job: &Job<'_>,
+    now: Timestamp,
+) -> Vec<&'p MachineName> {
+    let free = |name: &&MachineName| free_slots(board, policy, name) > 0;
+    let mut machines: Vec<&MachineName> = job.able(policy).filter(free).collect();
+    machines.sort_by_cached_key(|name| (rank(board, policy, name, now), *name));
+    machines
 }
 
 /// The machine for work that was begun on `before`: the best other one that answers; else that one,
-/// where it may still work on `repo`; else whichever is best. One with a free slot comes before one
+/// where it still can; else whichever is best. One with a free slot comes before one
 /// that has none: a worker that waits for an answer may keep its slot for ever.
 pub(crate) fn next_machine<'p>(
     board: &Board,
     policy: &'p Policy,
-    repo: &RepoName,
+    job: &Job<'_>,
     before: &MachineName,
     now: Timestamp,
 ) -> Option<&'p MachineName> {
     let is_free = |name: &&MachineName| free_slots(board, policy, name) > 0;
-    let other = elsewhere(board, policy, repo, before, now);
-    let same = may_work(policy, repo).find(|name| *name == before);
-    let best = || best_machine(board, policy, repo, now);
+    let other = elsewhere(board, policy, job, before, now);
+    let same = job.able(policy).find(|name| *name == before);
+    let best = || best_machine(board, policy, job, now);
     other
         .filter(is_free)
         .or_else(|| same.filter(is_free).filter(|name| !is_silent(board, name)))
@@ -69,15 +130,17 @@ pub(crate) fn next_machine<'p>(
         .or_else(best)
 }
 
-/// The best machine that may work on `repo`, answers, and is not `before`.
+/// The best machine that can do it, answers, and is not `before`.
 pub(crate) fn elsewhere<'p>(
     board: &Board,
     policy: &'p Policy,
-    repo: &RepoName,
+    job: &Job<'_>,
     before: &MachineName,
     now: Timestamp,
 ) -> Option<&'p MachineName> {
-    let others = may_work(policy, repo).filter(|name| *name != before && !is_silent(board, name));
+    let others = job
+        .able(policy)
+        .filter(|name| *name != before && !is_silent(board, name));
     best_of(board, policy, others, now)
 }
 

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::assignment::MergeMethod;
 use crate::delivery::PullAuthor;
 use crate::ids::{MachineName, RepoName};
+use crate::lease::LeaseMode;
+use crate::proposal::Size;
 use crate::session::Step;
 
 /// Everything `decide` may know besides the board and the command.
@@ -21,6 +23,7 @@ pub struct Policy {
     pub machines: BTreeMap<MachineName, MachinePolicy>,
     /// Which model a worker gets.
     pub models: ModelPolicy,
+
     /// How many workers at once, and how often.
     pub concurrency: ConcurrencyPolicy,
     /// Limits in US dollars.
@@ -38,6 +41,9 @@ pub struct Policy {
     pub smoke: SmokePolicy,
     /// Globs that only the coordinator may change; forbidden to every worker.
     pub coordinator_only_files: Vec<String>,
+    /// How leases on files are enforced.
+    #[serde(default)]
+    pub leases: LeaseMode,
     /// What runs when all work of a round is over, in order.
     #[serde(default)]
     pub on_round_complete: Vec<Step>,
@@ -136,6 +142,9 @@ pub struct RepoPolicy {
     /// forge before a worker is started.
     #[serde(default)]
     pub shared: bool,
+    /// `owner/name` on GitHub, by which issues of other repositories mention it.
+    #[serde(default)]
+    pub github: Option<String>,
 }
 
 /// What decisions need to know of a machine.
@@ -153,7 +162,15 @@ pub struct MachinePolicy {
     pub account: Option<String>,
 }
 
-/// Which model a worker gets: flag, then label, then default.
+impl MachinePolicy {
+    /// Whether it has the capability.
+    #[must_use]
+    pub fn can(&self, capability: &str) -> bool {
+        self.capabilities.iter().any(|it| it == capability)
+    }
+}
+
+/// Which model a worker gets: flag, then label, then size, then default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct ModelPolicy {
     /// The model when neither flag nor label says otherwise; `None` leaves it to the worker.
@@ -162,6 +179,28 @@ pub struct ModelPolicy {
     pub escalation: Vec<String>,
     /// Model by label, in the order of the configuration; the first label that matches counts.
     pub labels: Vec<(String, String)>,
+    /// Model by the size that a planner sees in an issue, where no label says otherwise.
+    #[serde(default)]
+    pub sizes: BTreeMap<Size, String>,
+    /// Whether the first model of an assignment follows from how earlier ones have done.
+    #[serde(default)]
+    pub learn: bool,
+}
+
+impl ModelPolicy {
+    /// Whether the configuration names the model. Where it names none, the worker's program knows.
+    #[must_use]
+    pub fn knows(&self, model: &str) -> bool {
+        let by_label = self.labels.iter().map(|(_, model)| model);
+        let mut named = self
+            .escalation
+            .iter()
+            .chain(&self.default)
+            .chain(self.sizes.values())
+            .chain(by_label)
+            .peekable();
+        named.peek().is_none() || named.any(|it| it == model)
+    }
 }
 
 /// How many workers at once, and how often.

@@ -1,5 +1,5 @@
-//! The order of merging: a person's order first, then upstream before downstream, then small
-//! diffs first. At most one merge runs in a repository at a time.
+//! The order of merging: a person's order first, then upstream before downstream, then whoever
+//! gives way to nobody, then small diffs first. At most one merge runs in a repository at a time.
 
 use std::collections::BTreeSet;
 
@@ -24,12 +24,26 @@ pub fn in_order<'b>(board: &'b Board, policy: &Policy) -> Vec<&'b Assignment> {
             entry.order.is_none(),
             entry.order,
             layer_of(&it.issue.repo),
+            gives_way(board, it),
             it.end.as_ref().map_or(0, |end| end.files.len()),
             entry.queued_at,
             &it.id,
         )
     });
     queue.into_iter().map(|(_, it)| it).collect()
+}
+
+/// How many entries of the queue are merged before this one because it is going to conflict with
+/// them, and they began before it.
+fn gives_way(board: &Board, it: &Assignment) -> usize {
+    let queued = |id: &AssignmentId| {
+        let other = board.assignments.get(id);
+        other.is_some_and(Assignment::is_in_merge_queue)
+    };
+    let clashes = board.conflicts.iter().filter(|clash| clash.id == it.id);
+    clashes
+        .filter(|clash| clash.with.as_ref().is_some_and(queued))
+        .count()
 }
 
 /// The entry that has to be merged, or to leave the queue, before `it` may be merged.

@@ -1,14 +1,17 @@
 //! How each event changes the board.
 
+mod planning;
+
 use crate::assignment::{
     Assignment, AssignmentState, MergeEntry, MergeMethod, MergeState, WorkerEnd, WorkerResult,
 };
-use crate::board::Board;
+use crate::board::{Board, RESTORED, UNCHECKED, edit_seen};
 use crate::delivery::Delivery;
 use crate::event::{BoardEvent, Recorded};
 use crate::ids::{AssignmentId, CommitId, EffectKey, RepoName, Timestamp};
 use crate::key::EffectKind;
 use crate::policy::Gate;
+use crate::radar::Clash;
 use crate::session::{Since, Step, StepRun};
 
 impl Board {
@@ -25,9 +28,45 @@ impl Board {
         }
         match &recorded.event {
             BoardEvent::Refused { .. }
-            | BoardEvent::IssueClosed { .. }
             | BoardEvent::ClaimWon { .. }
             | BoardEvent::ClaimLost { .. } => {}
+            BoardEvent::EditDenied { id, path, why, .. } => {
+                self.edits_seen.insert(edit_seen(id, path, why));
+            }
+            BoardEvent::EditUnchecked { id, path } => {
+                self.edits_seen.insert(edit_seen(id, path, &UNCHECKED));
+            }
+            BoardEvent::FilesRestored { id, paths } => {
+                let seen = paths.iter().map(|path| edit_seen(id, path, &RESTORED));
+                self.edits_seen.extend(seen);
+            }
+            BoardEvent::IssueClosed { issue } => {
+                for it in self.assignments.values_mut() {
+                    it.blocked_by.remove(issue);
+                }
+            }
+            BoardEvent::Planned { .. }
+            | BoardEvent::ProposalApproved { .. }
+            | BoardEvent::ProposalRejected { .. }
+            | BoardEvent::SplitRejected { .. }
+            | BoardEvent::SplitStarted { .. }
+            | BoardEvent::SplitDone { .. }
+            | BoardEvent::SplitFailed { .. } => self.apply_planning(&recorded.event, at),
+            BoardEvent::ConflictForeseen { id, with, paths } => {
+                self.forget_clash(id, with.as_ref());
+                if self.assignments.contains_key(id) {
+                    self.conflicts.insert(Clash {
+                        id: id.clone(),
+                        with: with.clone(),
+                        paths: paths.clone(),
+                    });
+                }
+            }
+            BoardEvent::ConflictGone { id, with } => self.forget_clash(id, with.as_ref()),
+            BoardEvent::LeaseGranted { id, paths } => self.with(id, |it| {
+                it.leased.extend(paths.iter().cloned());
+                it.observed.extend(paths.iter().cloned());
+            }),
             BoardEvent::AssignmentWaits { assignment, .. } => {
                 self.put(assignment, AssignmentState::Waiting, here);
             }
@@ -36,9 +75,11 @@ impl Board {
             }
             BoardEvent::AssignmentAccepted { id } => self.with(id, Assignment::accepted),
             BoardEvent::WorkerStarted { id, at } => self.with(id, |it| it.started_at = Some(*at)),
-            BoardEvent::FilesObserved { id, paths } => {
-                self.with(id, |it| it.observed.extend(paths.iter().cloned()));
-            }
+            BoardEvent::FilesObserved { id, paths, foreign } => self.with(id, |it| {
+                let own = paths.iter().filter(|path| !foreign.contains(path));
+                it.leased.extend(own.cloned());
+                it.observed.extend(paths.iter().cloned());
+            }),
             BoardEvent::OverlapObserved { id, other, path } => {
                 let (first, second) = (id.min(other), id.max(other));
                 self.overlaps_seen
@@ -182,6 +223,11 @@ impl Board {
         }
     }
 
+    fn forget_clash(&mut self, id: &AssignmentId, with: Option<&AssignmentId>) {
+        self.conflicts
+            .retain(|it| it.id != *id || it.with.as_ref() != with);
+    }
+
     fn with(&mut self, id: &AssignmentId, change: impl FnOnce(&mut Assignment)) {
         if let Some(assignment) = self.assignments.get_mut(id) {
             change(assignment);
@@ -219,6 +265,19 @@ impl Board {
             | BoardEvent::AssignmentAccepted { .. }
             | BoardEvent::WorkerStarted { .. }
             | BoardEvent::FilesObserved { .. }
+            | BoardEvent::LeaseGranted { .. }
+            | BoardEvent::EditDenied { .. }
+            | BoardEvent::EditUnchecked { .. }
+            | BoardEvent::FilesRestored { .. }
+            | BoardEvent::ConflictForeseen { .. }
+            | BoardEvent::ConflictGone { .. }
+            | BoardEvent::Planned { .. }
+            | BoardEvent::ProposalApproved { .. }
+            | BoardEvent::ProposalRejected { .. }
+            | BoardEvent::SplitRejected { .. }
+            | BoardEvent::SplitStarted { .. }
+            | BoardEvent::SplitDone { .. }
+            | BoardEvent::SplitFailed { .. }
             | BoardEvent::OverlapObserved { .. }
             | BoardEvent::WorkerStuck { .. }
             | BoardEvent::WorkerGuided { .. }
@@ -310,7 +369,7 @@ impl Board {
         self.pay(at.day(), spent);
     }
 
-    fn pay(&mut self, day: i64, cost_usd: f64) {
+    pub(super) fn pay(&mut self, day: i64, cost_usd: f64) {
         *self.cost_by_day.entry(day).or_default() += cost_usd;
         if let Some((&last, _)) = self.cost_by_day.last_key_value() {
             self.cost_by_day.retain(|day, _| *day >= last - 1);
@@ -457,6 +516,9 @@ impl Board {
         }
         self.overlaps_seen
             .retain(|(one, other, _)| one != id && other != id);
+        self.edits_seen.retain(|(one, ..)| one != id);
+        self.conflicts
+            .retain(|it| it.id != *id && it.with.as_ref() != Some(id));
     }
 }
 

@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
-use super::{follow, promote};
+use super::{follow, plan, promote};
 use crate::assignment::{Assignment, AssignmentKind, Cause, Waivers};
 use crate::command::{AssignRequest, ClaimEvidence, Refusal, Rule, WhenBlocked};
 use crate::effect::ForeignClaim;
 use crate::event::BoardEvent;
 use crate::ids::{IssueRef, MachineName};
 use crate::issue::{Issue, IssueState, branch_name};
-use crate::ladder;
+use crate::ladder::{self, Task};
 use crate::obstacle::obstacle;
-use crate::placement;
+use crate::placement::{self, Job};
+use crate::standing;
 
 pub(super) fn assign(draft: &mut Draft<'_>, request: &AssignRequest) -> Result<(), Refusal> {
     let issue = IssueRef {
@@ -22,13 +23,16 @@ pub(super) fn assign(draft: &mut Draft<'_>, request: &AssignRequest) -> Result<(
     if let Some(earlier) = draft.board().assignments.get(&request.id) {
         return asked_again(earlier, &issue);
     }
-    let machine = machine(draft, request.machine.as_ref(), &issue)?;
-    unclaimed(draft, &issue)?;
+    proposed(draft, request, &issue)?;
+    let labels = &request.issue.labels;
+    let machine = machine(draft, request.machine.as_ref(), &issue, labels)?;
+    standing::unclaimed(draft.board(), &issue)?;
     let (found, evidence) = (&request.issue, &request.evidence);
     may_be_worked_on(draft, &issue, found, evidence, &request.waivers)?;
 
     let assignment = assignment(draft, request, issue, machine);
     follow::put_aside(draft, &assignment, Cause::Person);
+    let id = assignment.id.clone();
     match obstacle(draft.board(), draft.policy, &assignment, draft.now) {
         None => promote::start(draft, assignment),
         Some(why) if request.when_blocked == WhenBlocked::Wait && why.rule.may_pass() => {
@@ -39,7 +43,22 @@ pub(super) fn assign(draft: &mut Draft<'_>, request: &AssignRequest) -> Result<(
         }
         Some(refusal) => return Err(refusal),
     }
+    if let Some(proposal) = request.proposal {
+        draft.emit(BoardEvent::ProposalApproved { proposal, id });
+    }
     Ok(())
+}
+
+/// Whether what is approved is still proposed.
+fn proposed(draft: &Draft<'_>, request: &AssignRequest, issue: &IssueRef) -> Result<(), Refusal> {
+    let Some(id) = request.proposal else {
+        return Ok(());
+    };
+    let proposal = draft.board().proposals.get(&id);
+    match proposal.is_some_and(|it| it.draft.issue == *issue) {
+        true => Ok(()),
+        false => Err(plan::unknown(&id)),
+    }
 }
 
 /// Whether nothing outside of the board speaks against work on the issue.
@@ -71,6 +90,7 @@ pub(super) fn machine(
     draft: &Draft<'_>,
     wanted: Option<&MachineName>,
     issue: &IssueRef,
+    labels: &[String],
 ) -> Result<MachineName, Refusal> {
     let refuse = |why: String| Refusal::new(Rule::Configuration, why).of_issue(issue);
     let (policy, repo) = (draft.policy, &issue.repo);
@@ -79,10 +99,11 @@ pub(super) fn machine(
         return Err(refusal.hint("`coord config` lists the repositories"));
     }
     let Some(name) = wanted else {
-        let best = placement::best_machine(draft.board(), policy, repo, draft.now);
-        return best.cloned().ok_or_else(|| {
-            refuse(format!("no machine may work on {repo}")).hint("add it to `repos` of a machine")
-        });
+        let job = Job::new(repo, labels);
+        let best = placement::best_machine(draft.board(), policy, &job, draft.now);
+        return best
+            .cloned()
+            .ok_or_else(|| no_machine(draft, issue, labels));
     };
     let Some(machine) = policy.machines.get(name) else {
         let refusal = refuse(format!("no machine is called {name}"));
@@ -94,6 +115,19 @@ pub(super) fn machine(
         let refusal = refuse(format!("{name} may not work on {repo}"));
         Err(refusal.hint("add the repository to `repos` of the machine"))
     }
+}
+
+fn no_machine(draft: &Draft<'_>, issue: &IssueRef, labels: &[String]) -> Refusal {
+    let repo = &issue.repo;
+    if placement::may_work(draft.policy, repo).next().is_none() {
+        let why = format!("no machine may work on {repo}");
+        let refusal = Refusal::new(Rule::Configuration, why).of_issue(issue);
+        return refusal.hint("add it to `repos` of a machine");
+    }
+    let needed = placement::needed(labels).join(", ");
+    let why = format!("no machine that may work on {repo} has what {issue} needs: {needed}");
+    let refusal = Refusal::new(Rule::Capability, why).of_issue(issue);
+    refusal.hint("add it to `capabilities` of a machine, or name the machine")
 }
 
 fn open(found: &Issue, issue: &IssueRef) -> Result<(), Refusal> {
@@ -116,33 +150,6 @@ fn trusted(found: &Issue, waivers: &Waivers, issue: &IssueRef) -> Result<(), Ref
     );
     let refusal = Refusal::new(Rule::Untrusted, why).of_issue(issue);
     Err(refusal.hint("read it, then pass --trust; or add the author to `trust.users`"))
-}
-
-/// Whether no assignment of the board claims the issue.
-pub(super) fn unclaimed(draft: &Draft<'_>, issue: &IssueRef) -> Result<(), Refusal> {
-    let claim = draft.board().of_issue(issue).find(|it| it.claims_issue());
-    let Some(first) = claim else {
-        return Ok(());
-    };
-    let (what, hint) = if first.state.is_active() {
-        (
-            first.state.as_str(),
-            format!("`coord stop {}` first", first.id),
-        )
-    } else if first.merged_as().is_some() {
-        ("merged", "its issue is about to be closed".to_owned())
-    } else {
-        let hint = format!("`coord why {issue}` says what it waits for");
-        ("done and on its way to the merge", hint)
-    };
-    let why = format!(
-        "{issue} is claimed by assignment {} on {}, which is {what}",
-        first.id, first.machine
-    );
-    Err(Refusal::new(Rule::Claimed, why)
-        .of_issue(issue)
-        .of_assignment(&first.id)
-        .hint(hint))
 }
 
 fn no_foreign_work(
@@ -205,13 +212,21 @@ fn assignment(
     let said = |text: &&str| !text.trim().is_empty();
     let by_person = request.briefing.as_deref().filter(said);
     let by_issue = Some(wanted.body.as_str()).filter(said);
-    let briefing = by_person.or(by_issue).unwrap_or(&wanted.title);
-    let models = &draft.policy.models;
+    let by_issue = with_notes(by_issue.unwrap_or(&wanted.title), request.notes.as_deref());
+    let briefing = by_person.unwrap_or(&by_issue);
+    let task = Task {
+        asked: request.model.as_deref(),
+        labels: &wanted.labels,
+        size: request.size,
+    };
+    let choice = ladder::choose(&draft.policy.models, task, &request.record);
     Assignment {
         briefing: briefing.to_owned(),
-        issue_body: by_person.map(|_| wanted.body.clone()),
+        issue_body: by_person.map(|_| by_issue.clone()),
         pinned: request.machine.is_some(),
-        model: ladder::choose(models, request.model.as_deref(), &wanted.labels),
+        model: choice.model,
+        labels: wanted.labels.clone(),
+        blocked_by: request.blocked_by.iter().cloned().collect(),
         scope: request.scope.clone(),
         goal: request.goal,
         branch: branch_name(issue.number, &wanted.title),
@@ -226,6 +241,15 @@ fn assignment(
             machine,
             draft.now,
         )
+    }
+}
+
+/// The text of an issue, and below it what a planner adds. Its words may be those of a stranger, so
+/// they stand where the worker expects such.
+fn with_notes(text: &str, notes: Option<&str>) -> String {
+    match notes.map(str::trim).filter(|notes| !notes.is_empty()) {
+        None => text.to_owned(),
+        Some(notes) => format!("{text}\n\n## Notes of the planner\n\n{notes}"),
     }
 }
 

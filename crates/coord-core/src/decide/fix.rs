@@ -8,7 +8,7 @@ use crate::command::{FixRequest, Refusal, WhenBlocked};
 use crate::continuation::{self, Plan};
 use crate::ids::{AssignmentId, CommitId, MachineName};
 use crate::ladder;
-use crate::placement;
+use crate::placement::{self, Job};
 use crate::repair;
 
 /// A person wants a branch put right.
@@ -30,10 +30,10 @@ pub(super) fn fix(draft: &mut Draft<'_>, request: &FixRequest) -> Result<(), Ref
             let what = format!("could not be pushed, and is only on {}", old.machine);
             return Err(refuse(&old, &what));
         }
-        Some(name) => assign::machine(draft, Some(name), &old.issue)?,
+        Some(name) => assign::machine(draft, Some(name), &old.issue, &old.labels)?,
         None => match machine(draft, &old) {
             Some(name) => name,
-            None => assign::machine(draft, None, &old.issue)?,
+            None => assign::machine(draft, None, &old.issue, &old.labels)?,
         },
     };
     let plan = Plan {
@@ -110,7 +110,7 @@ pub(super) fn machine(draft: &Draft<'_>, old: &Assignment) -> Option<MachineName
             && !placement::is_silent(board, name)
             && placement::free_slots(board, policy, name) > 0
     });
-    let best = || placement::best_machine(board, policy, repo, draft.now);
+    let best = || placement::best_machine(board, policy, &Job::of(old), draft.now);
     here.or_else(best).cloned()
 }
 

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::end::end_unreported;
-use super::{advance, combine, merge, promote, reassign, report, serve, session, test};
+use super::{advance, combine, merge, promote, reassign, report, serve, session, split, test};
 use crate::assignment::{AssignmentState, WorkerResult};
 use crate::effect::Outcome;
 use crate::event::BoardEvent;
@@ -12,7 +12,10 @@ use crate::key::EffectKind;
 
 pub(super) fn settle(draft: &mut Draft<'_>, key: &EffectKey, outcome: &Outcome) {
     let Some(id) = draft.board().open_effects.get(key).cloned() else {
-        return session::end_step(draft, key, outcome);
+        return match EffectKind::of(key) {
+            Some(EffectKind::Split) => split::carried_out(draft, key, outcome),
+            Some(_) | None => session::end_step(draft, key, outcome),
+        };
     };
     draft.emit(BoardEvent::EffectSettled {
         key: key.clone(),
@@ -32,7 +35,14 @@ pub(super) fn settle(draft: &mut Draft<'_>, key: &EffectKey, outcome: &Outcome) 
         Some(EffectKind::Combine) => combine::tested(draft, &id, outcome),
         Some(EffectKind::Merge) => merged(draft, &id, outcome),
         Some(EffectKind::Close) => closed(draft, &id, outcome),
-        Some(EffectKind::Comment | EffectKind::Release | EffectKind::Step) | None => {}
+        Some(
+            EffectKind::Comment
+            | EffectKind::Release
+            | EffectKind::Tell
+            | EffectKind::Split
+            | EffectKind::Step,
+        )
+        | None => {}
     }
 }
 

@@ -13,11 +13,11 @@ use crate::board::Board;
 use crate::comment;
 use crate::effect::{DispatchSpec, Effect};
 use crate::event::BoardEvent;
-use crate::ids::{AssignmentId, IssueRef, MachineName, RepoName};
+use crate::ids::{AssignmentId, IssueRef, MachineName};
 use crate::key;
 use crate::lease;
 use crate::obstacle::obstacle;
-use crate::placement;
+use crate::placement::{self, Job};
 use crate::queue;
 
 pub(super) fn promote(draft: &mut Draft<'_>) {
@@ -85,9 +85,8 @@ fn start_waiting(draft: &mut Draft<'_>) {
     waiting.sort_by(|one, other| (one.requested_at, &one.id).cmp(&(other.requested_at, &other.id)));
     for mut assignment in waiting {
         let board = draft.board();
-        let repo = &assignment.issue.repo;
         if !assignment.pinned
-            && let Some(best) = machine(draft, &assignment, repo)
+            && let Some(best) = machine(draft, &assignment)
         {
             assignment.machine = best;
         }
@@ -99,17 +98,18 @@ fn start_waiting(draft: &mut Draft<'_>) {
 
 /// The best machine; for what goes on with an earlier attempt another one than that had, unless it
 /// puts right what that has made.
-fn machine(draft: &Draft<'_>, it: &Assignment, repo: &RepoName) -> Option<MachineName> {
+fn machine(draft: &Draft<'_>, it: &Assignment) -> Option<MachineName> {
     if let Some(about) = &it.about {
         let subject = draft.board().assignments.get(&about.id)?;
         return serve::machine(draft, subject, it.kind);
     }
     let (board, policy, now) = (draft.board(), draft.policy, draft.now);
     let before = it.follows.as_ref().and_then(|id| board.assignments.get(id));
+    let job = Job::of(it);
     let best = match before {
         Some(before) if it.kind != AssignmentKind::Continue => return fix::machine(draft, before),
-        Some(before) => placement::next_machine(board, policy, repo, &before.machine, now),
-        None => placement::best_machine(board, policy, repo, now),
+        Some(before) => placement::next_machine(board, policy, &job, &before.machine, now),
+        None => placement::best_machine(board, policy, &job, now),
     };
     best.cloned()
 }
@@ -183,6 +183,8 @@ fn dispatch_spec(draft: &Draft<'_>, it: &Assignment) -> DispatchSpec {
         briefing: it.briefing.clone(),
         issue_body: it.issue_body.clone(),
         scope,
+        leases: policy.leases,
+        leased: it.leased.clone(),
         do_not_touch: lease::do_not_touch(draft.board(), it),
         branch: it.branch.clone(),
         start: it.start.clone(),

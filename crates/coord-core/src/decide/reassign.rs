@@ -10,7 +10,7 @@ use crate::failure::{FailureClass, INTERRUPTIONS, wait_after};
 use crate::ids::{AssignmentId, MachineName, Timestamp};
 use crate::ladder;
 use crate::obstacle::obstacle;
-use crate::placement;
+use crate::placement::{self, Job};
 
 /// What follows from the end of an assignment by itself.
 pub(super) fn after_end(draft: &mut Draft<'_>, id: &AssignmentId) {
@@ -115,15 +115,15 @@ fn could_start(draft: &Draft<'_>, old: &Assignment, new: &Assignment) -> bool {
 /// `None` where no machine may go on with it.
 fn plan(draft: &Draft<'_>, old: &Assignment, cause: Cause) -> Option<Plan> {
     let (board, policy, now) = (draft.board(), draft.policy, draft.now);
-    let (repo, here) = (&old.issue.repo, &old.machine);
+    let (repo, here, job) = (&old.issue.repo, &old.machine, Job::of(old));
     let is_retry = [Cause::Work, Cause::Lost, Cause::Silence].contains(&cause);
     let stays = !is_retry && placement::may_work(policy, repo).any(|name| name == here);
     let machine = if cause == Cause::Silence {
-        placement::elsewhere(board, policy, repo, here, now)?
+        placement::elsewhere(board, policy, &job, here, now)?
     } else if stays {
         here
     } else {
-        placement::next_machine(board, policy, repo, here, now)?
+        placement::next_machine(board, policy, &job, here, now)?
     };
     let up = ladder::next_up(&policy.models, old.model.as_deref());
     let up = up.filter(|_| is_retry).map(str::to_owned);

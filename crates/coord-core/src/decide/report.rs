@@ -3,19 +3,21 @@
 //! Every word may come twice, late, or from an agent that has nothing to do with the assignment.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use super::draft::Draft;
 use super::end::end;
 use super::{reassign, spend};
 use crate::assignment::{Assignment, AssignmentState, WorkerEnd, WorkerResult};
-use crate::board::Board;
+use crate::board::{Board, RESTORED, UNCHECKED, edit_seen};
 use crate::command::AgentReport;
 use crate::comment;
 use crate::effect::Outcome;
 use crate::event::BoardEvent;
+use crate::failure::FailureClass;
 use crate::ids::{AssignmentId, MachineName, Timestamp};
 use crate::key::EffectKind;
-use crate::lease;
+use crate::lease::{self, Denial};
 use crate::policy::MachinePolicy;
 
 /// More than any worker can cost.
@@ -46,6 +48,22 @@ pub(super) fn hear(
             accepted(draft, id);
             files(draft, id, paths);
         }
+        AgentReport::LeaseAsked { path, .. } if at_work => {
+            accepted(draft, id);
+            lease_asked(draft, id, path);
+        }
+        AgentReport::EditDenied { path, tool, why } if at_work => {
+            accepted(draft, id);
+            denied(draft, id, path, tool, why.clone());
+        }
+        AgentReport::EditUnchecked { path } if at_work => {
+            accepted(draft, id);
+            unchecked(draft, id, path);
+        }
+        AgentReport::FilesRestored { paths } if at_work => {
+            accepted(draft, id);
+            restored(draft, id, paths);
+        }
         AgentReport::Stuck { question } if at_work => {
             accepted(draft, id);
             stuck(draft, id, question);
@@ -53,7 +71,7 @@ pub(super) fn hear(
         AgentReport::Finished { at, end: how } if at_work => {
             accepted(draft, id);
             files(draft, id, &how.files);
-            let how = cleaned(draft, id, how);
+            let how = within_bounds(draft, id, cleaned(draft, id, how));
             if matches!(how.result, WorkerResult::Failed(_)) {
                 spend::ended(draft, id, how.cost_usd);
             }
@@ -65,6 +83,10 @@ pub(super) fn hear(
             spend::spent(draft, id, cost_usd);
         }
         AgentReport::Spent { .. }
+        | AgentReport::LeaseAsked { .. }
+        | AgentReport::EditDenied { .. }
+        | AgentReport::EditUnchecked { .. }
+        | AgentReport::FilesRestored { .. }
         | AgentReport::Files { .. }
         | AgentReport::Stuck { .. }
         | AgentReport::Finished { .. }
@@ -150,13 +172,71 @@ fn files(draft: &mut Draft<'_>, id: &AssignmentId, paths: &[String]) {
         Some(_) => Vec::new(),
         None => overlaps(draft, assignment, &new),
     };
+    let is_foreign = |path: &&String| match assignment.superseded_by {
+        Some(_) => true,
+        None => lease::holders(board, assignment).any(|other| lease::covers(other, path)),
+    };
+    let foreign = new.iter().filter(is_foreign).cloned().collect();
     draft.emit(BoardEvent::FilesObserved {
         id: id.clone(),
         paths: new,
+        foreign,
     });
     for overlap in overlaps {
         draft.emit(overlap);
     }
+}
+
+/// Grants a path that nobody else holds, or records that it was not granted.
+fn lease_asked(draft: &mut Draft<'_>, id: &AssignmentId, path: &str) {
+    let board = draft.board();
+    match lease::answer(board, draft.policy, id, path) {
+        Err(why) => denied(draft, id, path, "", why),
+        Ok(()) => {
+            let it = board.assignments.get(id);
+            if it.is_some_and(|it| !it.leased.contains(path)) {
+                draft.emit(BoardEvent::LeaseGranted {
+                    id: id.clone(),
+                    paths: vec![path.to_owned()],
+                });
+            }
+        }
+    }
+}
+
+fn denied(draft: &mut Draft<'_>, id: &AssignmentId, path: &str, tool: &str, why: Denial) {
+    if is_known(draft, id, path, &why) {
+        return;
+    }
+    draft.emit(BoardEvent::EditDenied {
+        id: id.clone(),
+        path: path.to_owned(),
+        tool: tool.to_owned(),
+        why,
+    });
+}
+
+fn unchecked(draft: &mut Draft<'_>, id: &AssignmentId, path: &str) {
+    if !is_known(draft, id, path, &UNCHECKED) {
+        let (id, path) = (id.clone(), path.to_owned());
+        draft.emit(BoardEvent::EditUnchecked { id, path });
+    }
+}
+
+fn restored(draft: &mut Draft<'_>, id: &AssignmentId, paths: &[String]) {
+    let is_news = |path: &&String| !is_known(draft, id, path, &RESTORED);
+    let paths: Vec<String> = paths.iter().filter(is_news).cloned().collect();
+    if !paths.is_empty() {
+        let id = id.clone();
+        draft.emit(BoardEvent::FilesRestored { id, paths });
+    }
+}
+
+/// Whether it is recorded. An agent is heard by everybody who follows it, and by some of them twice;
+/// a worker may try the same thing for an hour.
+fn is_known(draft: &Draft<'_>, id: &AssignmentId, path: &str, what: &dyn Display) -> bool {
+    let seen = &draft.board().edits_seen;
+    seen.contains(&edit_seen(id, path, what))
 }
 
 /// The pairs that nobody has seen yet.
@@ -245,6 +325,26 @@ fn cleaned(draft: &Draft<'_>, id: &AssignmentId, end: &WorkerEnd) -> WorkerEnd {
     WorkerEnd {
         cost_usd: own_cost(draft, id, end.cost_usd),
         ..end.clone()
+    }
+}
+
+/// Commits that change what no worker may change are no success, however they came about.
+fn within_bounds(draft: &Draft<'_>, id: &AssignmentId, end: WorkerEnd) -> WorkerEnd {
+    let it = draft.board().assignments.get(id);
+    let found = it
+        .filter(|_| end.result == WorkerResult::Done)
+        .and_then(|it| {
+            let mut paths = end.files.iter();
+            paths.find_map(|path| Some((path, lease::forbidding(draft.policy, it, path)?)))
+        });
+    let Some((path, glob)) = found else {
+        return end;
+    };
+    let error = format!("its commits change {path}, which no worker may change (`{glob}`)");
+    WorkerEnd {
+        result: WorkerResult::Failed(FailureClass::Work),
+        error: Some(error),
+        ..end
     }
 }
 

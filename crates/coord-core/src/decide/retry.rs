@@ -12,7 +12,8 @@ use crate::failure::FailureClass;
 use crate::ids::{AssignmentId, MachineName};
 use crate::key;
 use crate::ladder;
-use crate::placement;
+use crate::placement::{self, Job};
+use crate::standing;
 
 /// Has another assignment go on with one that has ended, or whose agent is gone.
 pub(super) fn retry(draft: &mut Draft<'_>, request: &RetryRequest) -> Result<(), Refusal> {
@@ -120,7 +121,7 @@ fn may_be_followed(draft: &Draft<'_>, old: &Assignment) -> Result<(), Refusal> {
             old.id
         )));
     }
-    assign::unclaimed(draft, &old.issue)
+    standing::unclaimed(draft.board(), &old.issue)
 }
 
 /// Whether the agent has been silent for as long as it may be.
@@ -139,18 +140,18 @@ fn machine(
     resume: bool,
 ) -> Result<MachineName, Refusal> {
     let (board, policy, repo) = (draft.board(), draft.policy, &old.issue.repo);
-    let here = &old.machine;
+    let (here, job) = (&old.machine, Job::of(old));
     let stays = resume
         && placement::may_work(policy, repo).any(|name| name == here)
         && (!placement::is_silent(board, here)
-            || placement::elsewhere(board, policy, repo, here, draft.now).is_none());
+            || placement::elsewhere(board, policy, &job, here, draft.now).is_none());
     match &request.machine {
         None if stays => Ok(here.clone()),
-        None => match placement::next_machine(board, policy, repo, here, draft.now) {
+        None => match placement::next_machine(board, policy, &job, here, draft.now) {
             Some(name) => Ok(name.clone()),
-            None => assign::machine(draft, None, &old.issue),
+            None => assign::machine(draft, None, &old.issue, &old.labels),
         },
-        Some(name) => assign::machine(draft, Some(name), &old.issue),
+        Some(name) => assign::machine(draft, Some(name), &old.issue, &old.labels),
     }
 }
 

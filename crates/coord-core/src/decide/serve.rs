@@ -13,7 +13,6 @@ use crate::event::BoardEvent;
 use crate::failure::FailureClass;
 use crate::ids::{AssignmentId, MachineName, Timestamp};
 use crate::key::{self, EffectKind};
-use crate::ladder;
 use crate::obstacle::obstacle;
 use crate::pipeline;
 use crate::placement::{self, Reader};
@@ -95,7 +94,7 @@ fn assignment(
         |work| (work.branch.to_owned(), work.head.clone()),
     );
     let reviewer = policy.reviews.model.clone();
-    let default = || ladder::choose(&policy.models, None, &[]);
+    let default = || policy.models.default.clone();
     let model = match kind {
         AssignmentKind::Review => reviewer.or_else(default),
         AssignmentKind::Pr => default(),
@@ -168,7 +167,7 @@ fn wanted_machine(
     kind: AssignmentKind,
     name: &MachineName,
 ) -> Result<MachineName, Refusal> {
-    let name = super::assign::machine(draft, Some(name), &it.issue)?;
+    let name = super::assign::machine(draft, Some(name), &it.issue, &it.labels)?;
     let lacks = |what: &&String| {
         let machine = draft.policy.machines.get(&name);
         machine.is_some_and(|machine| !machine.capabilities.contains(what))

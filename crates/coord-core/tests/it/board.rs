@@ -1,7 +1,7 @@
 //! The fold by itself.
 
 use coord_core::assignment::{MergeMethod, WorkerEnd, WorkerResult};
-use coord_core::ids::{AssignmentId, CommitId};
+use coord_core::ids::{AssignmentId, CommitId, ProposalId};
 use coord_core::verdict::{TestResult, TestVerdict};
 use coord_core::{Board, BoardEvent, Recorded};
 
@@ -17,6 +17,24 @@ fn events_of(id: &AssignmentId) -> Vec<BoardEvent> {
         BoardEvent::FilesObserved {
             id: id.clone(),
             paths: vec!["a".into()],
+            foreign: Vec::new(),
+        },
+        BoardEvent::LeaseGranted {
+            id: id.clone(),
+            paths: vec!["a".into()],
+        },
+        BoardEvent::ConflictForeseen {
+            id: id.clone(),
+            with: None,
+            paths: vec!["a".into()],
+        },
+        BoardEvent::ConflictGone {
+            id: id.clone(),
+            with: None,
+        },
+        BoardEvent::ProposalApproved {
+            proposal: ProposalId(1),
+            id: id.clone(),
         },
         BoardEvent::WorkerStuck {
             id: id.clone(),

@@ -10,13 +10,17 @@
 mod agents;
 mod carrying;
 mod course;
+mod dependencies;
+mod edits;
 mod forge;
 mod landing;
 mod laws;
 mod people;
+mod planning;
 mod random;
 mod repository;
 mod setting;
+mod sightings;
 mod trouble;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

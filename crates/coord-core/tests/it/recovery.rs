@@ -21,7 +21,7 @@ fn world(auto_reassign: bool) -> World {
     policy.models = ModelPolicy {
         default: Some("haiku".into()),
         escalation: vec!["haiku".into(), "sonnet".into(), "opus".into()],
-        labels: Vec::new(),
+        ..ModelPolicy::default()
     };
     let rules = &mut policy.concurrency;
     (rules.auto_reassign, rules.max_retries) = (auto_reassign, 2);

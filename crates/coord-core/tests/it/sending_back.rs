@@ -19,7 +19,7 @@ fn world() -> World {
     policy.models = ModelPolicy {
         default: Some("haiku".into()),
         escalation: vec!["haiku".into(), "sonnet".into(), "opus".into()],
-        labels: Vec::new(),
+        ..ModelPolicy::default()
     };
     policy.reviews.enabled = true;
     policy.reviews.auto_dispatch = true;

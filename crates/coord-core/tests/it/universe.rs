@@ -230,6 +230,10 @@ fn good(effect: &Effect) -> Outcome {
         Effect::Dispatch(_) => Outcome::Dispatched,
         Effect::Cancel { .. } => Outcome::CancelDelivered,
         Effect::Guide { .. } => Outcome::Guided,
+        Effect::Tell { .. } => Outcome::Told,
+        Effect::Split(spec) => Outcome::SplitDone {
+            created: (1..).take(spec.chunks.len()).collect(),
+        },
         Effect::PostComment(_) => Outcome::CommentPosted,
         Effect::RunTest { .. } => Outcome::Tested {
             result: TestResult::Passed,
@@ -281,6 +285,8 @@ fn bad(effect: &Effect) -> Outcome {
         Effect::Dispatch(_)
         | Effect::Cancel { .. }
         | Effect::Guide { .. }
+        | Effect::Tell { .. }
+        | Effect::Split(_)
         | Effect::ReleaseClaim { .. }
         | Effect::PostComment(_)
         | Effect::OpenPull { .. }
@@ -716,7 +722,10 @@ pub(crate) fn holds(world: &World) {
     }
     let outbox: BTreeSet<&EffectKey> = world.outbox.keys().collect();
     let steps: Vec<EffectKey> = board.step_runs.iter().map(|(&s, run)| run.key(s)).collect();
-    let open: BTreeSet<&EffectKey> = board.open_effects.keys().chain(&steps).collect();
+    let splits = board.splits.values();
+    let splits = splits.filter_map(|it| it.under_way.as_ref());
+    let open = board.open_effects.keys().chain(&steps).chain(splits);
+    let open: BTreeSet<&EffectKey> = open.collect();
     assert_eq!(outbox, open, "the outbox is what the board says is open");
     assert!(board.step_runs.values().all(|run| !run.left.is_empty()));
     assert!(board.cost_by_day.len() <= 2);

@@ -10,7 +10,7 @@ use coord_core::ids::CommitId;
 use coord_core::policy::CapabilityRule;
 use coord_core::verdict::{ReviewResult, TestResult};
 
-use crate::world::{START, World, answered, failed, id, request};
+use crate::world::{START, World, answered, failed, id, issue_ref, request};
 
 fn explain(world: &World, repo: &str, number: u64) -> String {
     world.why(repo, number)
@@ -143,6 +143,37 @@ fn what_stands_in_the_way() {
     new: its worker ended well without a commit: there is nothing to merge [person]
     claimed: it is to be dispatched to rack [agent]
     new: its last assignment is cancelled: withdrawn before it started [person]
+    ");
+}
+
+#[test]
+fn what_its_issue_depends_on_comes_first() {
+    let mut world = World::new();
+    let mut lines = Vec::new();
+    let mut say = |name: &str, world: &World| {
+        lines.push(format!("{name}: {}", explain(world, "lib", 1)));
+    };
+    let mut blocked = request(1, "lib", 1, &["src/"]);
+    blocked.blocked_by = vec![issue_ref("lib", 2), issue_ref("app", 3)];
+    blocked.when_blocked = WhenBlocked::Wait;
+    world.assigned(blocked);
+    say("two are open", &world);
+    let closed = |issue| Command::IssuesClosed {
+        issues: vec![issue],
+    };
+    let _ = world.run(&closed(issue_ref("app", 3)));
+    say("one is open", &world);
+    world.sleep(1);
+    world.assigned(request(2, "lib", 2, &["src/"]));
+    let _ = world.run(&closed(issue_ref("lib", 2)));
+    say("somebody has its files by now", &world);
+    let _ = world.finish(2, failed(FailureClass::Work, "no idea"));
+    say("nothing", &world);
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    two are open: claimed: assignment 000000000001 waits: lib#1 depends on app#3 and 1 more, which is open [rule]
+    one is open: claimed: assignment 000000000001 waits: lib#1 depends on lib#2, which is open [rule]
+    somebody has its files by now: claimed: assignment 000000000001 waits: its files overlap with assignment 000000000002 (lib#2): src/ [rule]
+    nothing: claimed: it is to be dispatched to rack [agent]
     ");
 }
 

@@ -7,7 +7,8 @@ use coord_core::assignment::{
     WorkerResult,
 };
 use coord_core::command::{
-    AgentReport, AssignRequest, ClaimEvidence, RetryRequest, Rule, SetAside, WhenBlocked,
+    AgentReport, AssignRequest, ClaimEvidence, PlanRequest, RetryRequest, Rule, SetAside,
+    WhenBlocked,
 };
 use coord_core::effect::{
     CombinationEntry, Combined, CombinedResult, CommentEvent, DispatchSpec, Effect, EffectRequest,
@@ -18,7 +19,9 @@ use coord_core::ids::{
     AssignmentId, CommitId, EffectKey, IssueRef, MachineName, RepoName, Timestamp,
 };
 use coord_core::issue::{Issue, IssueState};
+use coord_core::ladder::TrackRecord;
 use coord_core::policy::{Gate, MachinePolicy, RepoPolicy};
+use coord_core::proposal::{Candidates, Planner, ProposalDraft, SplitDraft};
 use coord_core::verdict::{Finding, ReviewResult, Severity, TestResult};
 use coord_core::{Board, BoardEvent, Command, Decision, Policy, Recorded, decide};
 
@@ -44,6 +47,7 @@ pub(crate) fn policy() -> Policy {
             .collect(),
         default_branch: None,
         shared: false,
+        github: None,
     };
     let machine = |max_workers| MachinePolicy {
         capabilities: Vec::new(),
@@ -106,6 +110,11 @@ pub(crate) fn request(n: u64, repo: &str, number: u64, files: &[&str]) -> Assign
         waivers: Waivers::default(),
         goal: Goal::Merged,
         freshness: FreshnessRule::default(),
+        proposal: None,
+        notes: None,
+        size: None,
+        blocked_by: Vec::new(),
+        record: TrackRecord::default(),
     }
 }
 
@@ -261,6 +270,22 @@ impl World {
     pub(crate) fn refused(&mut self, request: AssignRequest, rule: Rule) -> String {
         let decision = self.assign(request);
         refusal_of(&decision, rule)
+    }
+
+    pub(crate) fn plan(
+        &mut self,
+        candidates: Candidates,
+        proposals: Vec<ProposalDraft>,
+        splits: Vec<SplitDraft>,
+    ) -> Decision {
+        self.run(&Command::Plan(Box::new(PlanRequest {
+            planner: Planner::Rules { instead: None },
+            cost_usd: 0.25,
+            candidates,
+            proposals,
+            splits,
+            refused: Vec::new(),
+        })))
     }
 
     pub(crate) fn report(&mut self, n: u64, report: AgentReport) -> Decision {

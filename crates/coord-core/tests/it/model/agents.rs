@@ -39,7 +39,7 @@ pub(super) struct Job {
     replaces: Option<CommitId>,
     branch: String,
     base: CommitId,
-    tip: CommitId,
+    pub(super) tip: CommitId,
     fate: Fate,
     turns_left: u64,
     started_at: Timestamp,
@@ -256,6 +256,7 @@ impl Agent {
         if around.calm || around.random.percent(80) {
             self.say(id, AgentReport::Spent { cost_usd });
         }
+        self.touch(id, around);
         if is_broke {
             let why = "its budget is used up".to_owned();
             return self.finish(

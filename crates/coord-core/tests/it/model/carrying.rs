@@ -85,6 +85,21 @@ impl Course {
                     false => failed(FailureClass::Work, "it has no worker any more"),
                 })
             }
+            Effect::Tell { machine, id, .. } => {
+                let agent = self.agents.get(machine).filter(|agent| agent.reachable)?;
+                // Nobody may be there to be told any more.
+                let _ = agent.jobs.get(id);
+                Some(Outcome::Told)
+            }
+            Effect::Split(_) if !self.calm && self.random.percent(20) => None,
+            Effect::Split(_) if !self.calm && self.random.percent(10) => {
+                Some(failed(FailureClass::Work, "no such label"))
+            }
+            Effect::Split(spec) => {
+                let forge = self.forges.get_mut(&spec.parent.repo)?;
+                let created = forge.split(&spec.key, spec.chunks.len());
+                Some(Outcome::SplitDone { created })
+            }
             Effect::RunTest { issue, head, .. } => Some(self.run_test(&issue.repo, head)),
             Effect::TestCombination { repo, entries } => {
                 let repository = self.repositories.get_mut(repo)?;

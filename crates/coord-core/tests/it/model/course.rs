@@ -4,11 +4,14 @@
 use std::collections::BTreeMap;
 
 use coord_core::assignment::Cause;
+use coord_core::command::AgentReport;
 use coord_core::effect::{Effect, EffectRequest, Outcome};
 use coord_core::ids::{AssignmentId, IssueRef, MachineName, RepoName};
+use coord_core::radar::Sighting;
 use coord_core::{BoardEvent, Command, Policy};
 
 use super::agents::{Agent, Surroundings};
+use super::dependencies::{Dependencies, OUTSIDE, dependencies};
 use super::forge::Forge;
 use super::laws::Ledger;
 use super::random::Random;
@@ -39,6 +42,12 @@ pub(super) struct Tally {
     forgotten: u64,
     broke: u64,
     useless_answers: u64,
+    granted: u64,
+    denied: u64,
+    approved: u64,
+    split: u64,
+    foreseen: u64,
+    unblocked: u64,
 }
 
 impl Tally {
@@ -53,7 +62,7 @@ impl Tally {
         self.all().iter().all(|times| *times > 0)
     }
 
-    fn all(&self) -> [u64; 9] {
+    fn all(&self) -> [u64; 15] {
         [
             self.merged,
             self.sent_back,
@@ -64,10 +73,16 @@ impl Tally {
             self.forgotten,
             self.broke,
             self.useless_answers,
+            self.granted,
+            self.denied,
+            self.approved,
+            self.split,
+            self.foreseen,
+            self.unblocked,
         ]
     }
 
-    fn all_mut(&mut self) -> [&mut u64; 9] {
+    fn all_mut(&mut self) -> [&mut u64; 15] {
         [
             &mut self.merged,
             &mut self.sent_back,
@@ -78,6 +93,12 @@ impl Tally {
             &mut self.forgotten,
             &mut self.broke,
             &mut self.useless_answers,
+            &mut self.granted,
+            &mut self.denied,
+            &mut self.approved,
+            &mut self.split,
+            &mut self.foreseen,
+            &mut self.unblocked,
         ]
     }
 }
@@ -90,6 +111,7 @@ pub(super) struct Course {
     pub(super) forges: BTreeMap<RepoName, Forge>,
     pub(super) agents: BTreeMap<MachineName, Agent>,
     pub(super) issues: Vec<IssueRef>,
+    pub(super) dependencies: Dependencies,
     pub(super) ledger: Ledger,
     pub(super) calm: bool,
     /// Everything is heard and done before anybody goes on.
@@ -97,6 +119,7 @@ pub(super) struct Course {
     pub(super) flights: Vec<Flight>,
     /// What may come once more, late.
     pub(super) past: Vec<Command>,
+    pub(super) sightings: Vec<Sighting>,
     next_id: u64,
 }
 
@@ -114,6 +137,10 @@ enum Step {
     Restart,
     Kill,
     Again,
+    Plan,
+    Proposal,
+    Radar,
+    Solve,
 }
 
 impl Course {
@@ -133,8 +160,10 @@ impl Course {
             };
             repository.tasks.keys().map(issue)
         });
+        let issues: Vec<IssueRef> = tasks.collect();
         Self {
-            issues: tasks.collect(),
+            dependencies: dependencies(&issues, &mut random),
+            issues,
             forges: repositories
                 .keys()
                 .map(|name| (name.clone(), Forge::default()))
@@ -153,6 +182,7 @@ impl Course {
             prompt: false,
             flights: Vec::new(),
             past: Vec::new(),
+            sightings: Vec::new(),
             next_id: 0,
         }
     }
@@ -188,6 +218,12 @@ impl Course {
                 BoardEvent::AssignmentLost { .. } => &mut tally.forgotten,
                 BoardEvent::BudgetExceeded { .. } => &mut tally.broke,
                 BoardEvent::AnswerRefused { .. } => &mut tally.useless_answers,
+                BoardEvent::LeaseGranted { .. } => &mut tally.granted,
+                BoardEvent::EditDenied { .. } => &mut tally.denied,
+                BoardEvent::ProposalApproved { .. } => &mut tally.approved,
+                BoardEvent::SplitDone { .. } => &mut tally.split,
+                BoardEvent::ConflictForeseen { .. } => &mut tally.foreseen,
+                BoardEvent::IssueClosed { .. } => &mut tally.unblocked,
                 BoardEvent::AssignmentSuperseded { cause, .. } if *cause == Cause::Review => {
                     &mut tally.sent_back
                 }
@@ -229,6 +265,10 @@ impl Course {
             (1, Step::Restart),
             (2, Step::Kill),
             (2, Step::Again),
+            (2, Step::Plan),
+            (3, Step::Proposal),
+            (2, Step::Radar),
+            (1, Step::Solve),
         ]);
         self.world.sleep(1);
         match step {
@@ -247,6 +287,10 @@ impl Course {
             Step::Reach => self.vanish_or_return(),
             Step::Restart => self.restart(),
             Step::Kill => self.kill(),
+            Step::Plan => self.plan(),
+            Step::Proposal => self.decide_on_a_proposal(),
+            Step::Radar => self.look(),
+            Step::Solve => self.solve_outside(),
             Step::Again => {
                 let index = self.random.index(self.past.len());
                 if let Some(command) = self.past.get(index).cloned() {
@@ -287,6 +331,10 @@ impl Course {
         else {
             return false;
         };
+        let asked = match &report {
+            AgentReport::LeaseAsked { path, .. } => Some((id.clone(), path.clone())),
+            _ => None,
+        };
         let command = Command::Report {
             machine,
             id,
@@ -294,6 +342,9 @@ impl Course {
         };
         self.command(&command);
         self.past.push(command);
+        if let Some((id, path)) = asked {
+            self.answer_lease(name, &id, &path);
+        }
         true
     }
 
@@ -366,6 +417,12 @@ impl Course {
         // What an agent forgot between its answer and the board is found with the next connection.
         self.hand_in_all();
         self.kill();
+        if self.random.percent(70) {
+            for forge in self.forges.values_mut() {
+                forge.closed.insert(OUTSIDE);
+            }
+        }
+        self.see_what_is_closed();
         for issue in self.issues.clone() {
             if self.world.board.leading(&issue).is_none() {
                 self.assign(&issue, true);

@@ -11,6 +11,8 @@ pub(super) struct Forge {
     /// What was merged: branch and tip, and the commit on the base.
     merged: BTreeMap<(String, CommitId), CommitId>,
     pub(super) closed: BTreeSet<u64>,
+    /// The sub-issues of each split, by its key.
+    splits: BTreeMap<String, Vec<u64>>,
 }
 
 impl Forge {
@@ -22,6 +24,15 @@ impl Forge {
             self.pulls.len() - 1
         });
         place as u64 + 1
+    }
+
+    /// Finds the sub-issues of a split or creates them.
+    pub(super) fn split(&mut self, key: &str, parts: usize) -> Vec<u64> {
+        let first = 1000 + 20 * self.splits.len() as u64;
+        let created = self.splits.entry(key.to_owned());
+        let created = created.or_insert_with(|| (first..).take(parts).collect());
+        assert_eq!(created.len(), parts, "{key} is that of another split");
+        created.clone()
     }
 
     pub(super) fn merged(&self, branch: &str, head: &CommitId) -> Option<&CommitId> {

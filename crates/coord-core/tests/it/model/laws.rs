@@ -14,6 +14,9 @@ use coord_core::{Board, BoardEvent, Command, Decision, why};
 
 use super::agents::{Job, TURN};
 use super::course::Course;
+use super::dependencies::OUTSIDE;
+use super::edits::Holders;
+use super::planning::Plans;
 use super::repository::{Place, Repository};
 use crate::universe;
 use crate::world::START;
@@ -43,6 +46,8 @@ pub(super) struct Ledger {
     landed: BTreeMap<IssueRef, CommitId>,
     /// US dollars that workers have used, with the issue that they worked on.
     spent: BTreeMap<AssignmentId, (IssueRef, f64)>,
+    pub(super) holders: Holders,
+    pub(super) plans: Plans,
 }
 
 impl Ledger {
@@ -122,7 +127,7 @@ impl Ledger {
 
 impl Course {
     /// What holds after every command.
-    pub(super) fn after(&self, decision: &Decision) {
+    pub(super) fn after(&mut self, decision: &Decision) {
         if let Some(refusal) = &decision.refusal {
             let refusal = refusal.clone();
             assert_eq!(decision.events, [BoardEvent::Refused { refusal }]);
@@ -140,6 +145,12 @@ impl Course {
                 _ => {}
             }
         }
+        for event in &decision.events {
+            self.ledger.plans.hear(event);
+        }
+        self.ledger.plans.agree(&self.world);
+        self.leases_are_apart(decision);
+        self.clashes_are_of_somebody(decision);
         self.who_is_broke_is_stopped();
         universe::holds(&self.world);
     }
@@ -305,6 +316,16 @@ impl Course {
                     busy.into_iter().any(asks).then_some(()).ok_or(said)
                 }
                 (_, Some(id)) => other(id),
+                (Rule::Dependency, None) => {
+                    let it = board.leading(issue).filter(|_| depth > 0);
+                    let first = it.and_then(|it| it.blocked_by.first());
+                    let first = first.filter(|it| !self.is_closed(it)).ok_or(said.clone())?;
+                    if first.number == OUTSIDE {
+                        return Ok(());
+                    }
+                    let explained = self.explained(first, depth - 1);
+                    explained.map_err(|why| format!("{said}, and {why}"))
+                }
                 (_, None) => Err(said),
             },
             Some(

@@ -61,6 +61,9 @@ impl Course {
         if self.forges[&issue.repo].closed.contains(&issue.number) {
             request.issue.state = IssueState::Closed;
         }
+        request.blocked_by = self.blocked_by(issue);
+        request.waivers.ignore_deps = self.random.percent(8);
+        request.waivers.allow_overlap = self.random.percent(8);
         request.goal =
             self.random
                 .weighted(&[(85, Goal::Merged), (8, Goal::Tested), (7, Goal::Worked)]);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use coord_core::Policy;
 use coord_core::delivery::PullAuthor;
 use coord_core::ids::RepoName;
+use coord_core::lease::LeaseMode;
 use coord_core::policy::{CapabilityRule, Gate};
 
 use super::random::Random;
@@ -38,6 +39,11 @@ pub(super) fn policy(random: &mut Random) -> Policy {
     budgets.assignment_usd = random.percent(30).then_some(0.1);
     budgets.issue_usd = random.percent(30).then_some(0.6);
     budgets.day_usd = random.percent(20).then_some(1.0);
+    policy.leases = random.weighted(&[
+        (5, LeaseMode::Warn),
+        (4, LeaseMode::Strict),
+        (1, LeaseMode::Off),
+    ]);
     policy.smoke.auto_queue = random.percent(50);
     policy.smoke.is_configured = true;
     policy.smoke.rules = vec![CapabilityRule {

@@ -8,10 +8,12 @@ use coord_core::ids::{CommitId, RepoName, Timestamp};
 use coord_core::issue::{Issue, IssueState};
 use coord_forge::{
     BranchRef, COORDINATOR, ChangedFile, Check, Comment, Comparison, Forge, ForgeError,
-    MergeOutcome, NewIssue, NewPull, NewReview, Pull, PullMerge, RequiredChecks, Review,
-    with_section,
+    MergeOutcome, NewIssue, NewPull, NewReview, OpenList, Pull, PullMerge, RequiredChecks, Review,
+    SubIssueLink, with_section,
 };
-use coord_store::{CommentRow, ForgeRows, NewCommentRow, NewIssueRow, NewPullRow, Store};
+use coord_store::{
+    CommentRow, ForgeRows, NewCommentRow, NewIssueRow, NewPullRow, Store, SubIssueRow,
+};
 
 use crate::checkout::Checkout;
 use crate::{failure, limits};
@@ -59,8 +61,12 @@ impl LocalForge {
 
 #[async_trait]
 impl Forge for LocalForge {
-    async fn open_issues(&self) -> Result<Vec<Issue>, ForgeError> {
-        self.issues(Some(IssueState::Open)).await
+    async fn open_list(&self) -> Result<OpenList, ForgeError> {
+        let parents = self.rows.parents_of_open().await;
+        Ok(OpenList {
+            issues: self.issues(Some(IssueState::Open)).await?,
+            parents: parents.map_err(failure::of_store)?,
+        })
     }
 
     async fn issue(&self, number: u64) -> Result<Option<Issue>, ForgeError> {
@@ -74,11 +80,33 @@ impl Forge for LocalForge {
             body: new.body,
             labels: new.labels,
             author: self.author.clone(),
+            key: new.key.map(|key| key.to_string()),
         };
         self.rows
             .create_issue(row, now())
             .await
             .map_err(failure::of_store)
+    }
+
+    async fn sub_issues(&self, parent: u64) -> Result<Option<Vec<u64>>, ForgeError> {
+        let found = self.rows.sub_issues(parent).await;
+        match found.map_err(failure::of_store)? {
+            Some(children) => Ok(Some(children)),
+            None => Err(failure::not_found("issue", self.repo(), parent)),
+        }
+    }
+
+    async fn add_sub_issue(&self, parent: u64, child: u64) -> Result<SubIssueLink, ForgeError> {
+        let added = self.rows.add_sub_issue(parent, child).await;
+        match added.map_err(failure::of_store)? {
+            SubIssueRow::Linked => Ok(SubIssueLink::Linked),
+            SubIssueRow::Of(_) => Ok(SubIssueLink::OtherParent),
+            SubIssueRow::Circle => Err(failure::refused(format!(
+                "issue {}#{parent} is issue {child} itself, or below it",
+                self.repo()
+            ))),
+            SubIssueRow::Missing(number) => Err(failure::not_found("issue", self.repo(), number)),
+        }
     }
 
     async fn write_section(

@@ -9,8 +9,10 @@ use coord_core::issue::Issue;
 use crate::change::{ChangedFile, Comparison};
 use crate::check::{Check, RequiredChecks};
 use crate::error::ForgeError;
+use crate::issue_key::IssueKey;
 use crate::marks::marks;
 use crate::review::{NewReview, Review};
+use crate::sub_issue::{OpenList, SubIssueLink};
 
 /// The author of the coordinator's own comments on forges that have no accounts.
 pub const COORDINATOR: &str = "coord";
@@ -24,6 +26,8 @@ pub struct NewIssue {
     pub body: String,
     /// Label names.
     pub labels: Vec<String>,
+    /// Under which it is opened once, by whatever call in whatever process.
+    pub key: Option<IssueKey>,
 }
 
 /// A comment on an issue or pull request. The text is untrusted whoever wrote it.
@@ -164,17 +168,35 @@ pub enum MergeOutcome {
 /// call has done; for comments see [`Forge::find_comment`], for reviews [`Forge::reviews`].
 #[async_trait]
 pub trait Forge: Send + Sync {
+    /// Every open issue, and which issues they are below.
+    async fn open_list(&self) -> Result<OpenList, ForgeError>;
+
     /// Every open issue, by number. Pull requests are not issues.
-    async fn open_issues(&self) -> Result<Vec<Issue>, ForgeError>;
+    async fn open_issues(&self) -> Result<Vec<Issue>, ForgeError> {
+        Ok(self.open_list().await?.issues)
+    }
 
     /// The issue, open or closed; `None` when there is none of that number.
     async fn issue(&self, number: u64) -> Result<Option<Issue>, ForgeError>;
 
-    /// Opens an issue. Called twice it opens two; one call opens one, whatever the network does.
+    /// Opens an issue, or finds the one that was opened with the same key.
+    ///
+    /// Without a key, a second call opens a second issue, unless nobody knows what came of the
+    /// first: then it is looked for.
     async fn create_issue(&self, new: NewIssue) -> Result<Issue, ForgeError>;
+
+    /// The sub-issues of the issue in this repository, open and closed, in their order; `None`
+    /// where the forge does not know such.
+    async fn sub_issues(&self, parent: u64) -> Result<Option<Vec<u64>>, ForgeError>;
+
+    /// Makes an issue the last sub-issue of another one; what is one already stays where it is.
+    async fn add_sub_issue(&self, parent: u64, child: u64) -> Result<SubIssueLink, ForgeError>;
 
     /// Puts `text` at the end of the issue's body, between markers that name `section`; what stood
     /// between them is replaced. `section` is one word of `[a-z0-9-]`.
+    ///
+    /// Nothing that people write outside of the section is lost, as far as the forge can tell: one
+    /// that cannot compare and write in one step looks just before it writes.
     async fn write_section(&self, number: u64, section: &str, text: &str)
     -> Result<(), ForgeError>;
 

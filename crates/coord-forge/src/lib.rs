@@ -9,9 +9,11 @@ mod check;
 mod claims;
 mod error;
 mod forge;
+mod issue_key;
 mod marks;
 mod review;
 mod section;
+mod sub_issue;
 
 pub use change::{ChangeKind, ChangedFile, Comparison, lines_in_diff};
 pub use check::{Check, CheckState, RequiredChecks};
@@ -21,6 +23,8 @@ pub use forge::{
     BranchRef, COORDINATOR, Comment, Forge, MergeOutcome, Mergeable, NewIssue, NewPull, Pull,
     PullMerge, PullState,
 };
+pub use issue_key::IssueKey;
 pub use marks::marks;
 pub use review::{LineComment, NewReview, Review, ReviewVerdict};
 pub use section::with_section;
+pub use sub_issue::{OpenList, SubIssueLink, task_list};

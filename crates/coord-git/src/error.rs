@@ -132,6 +132,18 @@ pub enum GitError {
         /// In the remote's words.
         reason: String,
     },
+    /// Uncommitted work that is too much to be carried to another machine.
+    #[error("uncommitted work of more than {limit} bytes is not carried to another machine")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// What another machine sent is not what it should be.
+    #[error("the bundle is refused: {why}")]
+    BundleRefused {
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The remote could not be talked to.
     #[error("git {subcommand} failed: {stderr}")]
     Remote {
@@ -248,6 +260,8 @@ impl GitError {
             | Self::Traces { .. }
             | Self::PushRefused { .. }
             | Self::Contended { .. }
+            | Self::TooLarge { .. }
+            | Self::BundleRefused { .. }
             | Self::TimedOut { .. }
             | Self::Command { .. }
             | Self::Io { .. }
@@ -287,6 +301,8 @@ impl GitError {
             | Self::WouldLose { .. }
             | Self::NotPooled { .. }
             | Self::Traces { .. }
+            | Self::TooLarge { .. }
+            | Self::BundleRefused { .. }
             | Self::PushRefused { .. } => FailureClass::Configuration,
         }
     }

@@ -13,6 +13,7 @@ mod merged;
 mod push;
 mod refs;
 mod stale;
+mod survey;
 
 use std::path::{Path, PathBuf};
 
@@ -28,9 +29,10 @@ pub(crate) use history::merge_base;
 pub(crate) use merged::{merged_as, parents_of, tree_of};
 pub(crate) use push::{PushOutcome, push_with_lease};
 pub(crate) use refs::{
-    STAND_IN, branch_ref, delete_ref, has_origin, local_tip, read, save_ref, set_head, set_ref,
-    short_branch, stand_ins, tip,
+    STAND_IN, branch_ref, collect, delete_ref, has_origin, local_tip, read, save_ref, set_head,
+    set_ref, short_branch, stand_ins, tip,
 };
+pub use survey::{PastChange, WordHit};
 
 /// A repository on this machine. Cheap to clone; it holds paths, not open files.
 #[derive(Debug, Clone)]

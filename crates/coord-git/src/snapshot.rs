@@ -48,7 +48,7 @@ impl Changes {
 }
 
 /// A git command in the worktree that overlooks the files that the coordinator copied in.
-fn run<'git>(git: &'git Git, worktree: &Path, subcommand: &str) -> Run<'git> {
+pub(crate) fn run<'git>(git: &'git Git, worktree: &Path, subcommand: &str) -> Run<'git> {
     let run = git
         .run_in(worktree, subcommand)
         .config("advice.addEmbeddedRepo=false")
@@ -61,13 +61,38 @@ fn run<'git>(git: &'git Git, worktree: &Path, subcommand: &str) -> Run<'git> {
 
 /// Looks at the worktree.
 pub(crate) fn changes(git: &Git, worktree: &Path) -> Result<Changes, GitError> {
-    let listing = run(git, worktree, "status")
-        .args(["--porcelain=v2", "-z", "--untracked-files=all"])
-        .args(["--no-renames", "--ignore-submodules=none"])
+    let listing = status(git, worktree, "none").bytes()?;
+    Ok(listed(worktree, &listing, |_| true))
+}
+
+/// What differs from an index of ours, whatever HEAD is. Files changed in submodules do not count:
+/// an index has no place for them.
+pub(crate) fn changes_since(git: &Git, worktree: &Path, index: &Path) -> Result<Changes, GitError> {
+    let listing = status(git, worktree, "dirty")
+        .env("GIT_INDEX_FILE", index)
         .bytes()?;
+    // The second letter of `1 XY` is about the worktree; a dot says that nothing differs.
+    let differs = |record: &[u8]| record.first() != Some(&b'1') || record.get(3) != Some(&b'.');
+    Ok(listed(worktree, &listing, differs))
+}
+
+fn status<'git>(git: &'git Git, worktree: &Path, ignored_in_submodules: &str) -> Run<'git> {
+    run(git, worktree, "status")
+        .args([
+            "--porcelain=v2",
+            "-z",
+            "--untracked-files=all",
+            "--no-renames",
+        ])
+        .arg(format!("--ignore-submodules={ignored_in_submodules}"))
+}
+
+fn listed(worktree: &Path, listing: &[u8], counts: impl Fn(&[u8]) -> bool) -> Changes {
     let mut changes = Changes::default();
     for record in listing.split(|byte| *byte == 0) {
-        sort_in(record, &mut changes);
+        if counts(record) {
+            sort_in(record, &mut changes);
+        }
     }
     // A tracked file that a repository took the place of is listed as deleted, and no more.
     let (nested, files) = std::mem::take(&mut changes.files)
@@ -75,7 +100,7 @@ pub(crate) fn changes(git: &Git, worktree: &Path) -> Result<Changes, GitError> {
         .partition(|path| worktree.join(path).join(".git").symlink_metadata().is_ok());
     changes.files = files;
     changes.nested.extend::<Vec<PathBuf>>(nested);
-    Ok(changes)
+    changes
 }
 
 /// One record of `git status --porcelain=v2`: `1 XY sub mH mI mW hH hI path`, `u XY sub m1 m2 m3
@@ -99,7 +124,7 @@ fn sort_in(record: &[u8], changes: &mut Changes) {
     }
 }
 
-fn to_path(bytes: &[u8]) -> PathBuf {
+pub(crate) fn to_path(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsString::from_vec(bytes.to_vec()))
 }
 
@@ -112,15 +137,66 @@ pub(crate) fn tree(
     changes: &mut Changes,
 ) -> Result<ObjectId, GitError> {
     let index = ScratchIndex::copy_of(repo)?;
-    stage_nested(git, repo, worktree, &index, changes)?;
+    stage_nested(git, repo, worktree, &index.path, changes)?;
     stage(git, worktree, &index, changes, "--all")?;
     let files = nested_files(worktree, &changes.nested)?;
     changes.files.extend(files);
     changes.nested.clear();
+    write_tree(git, worktree, &index.path)
+}
+
+/// The tree of an index of ours, written to the object database.
+pub(crate) fn write_tree(git: &Git, worktree: &Path, index: &Path) -> Result<ObjectId, GitError> {
     let written = run(git, worktree, "write-tree")
-        .env("GIT_INDEX_FILE", &index.path)
+        .env("GIT_INDEX_FILE", index)
         .text()?;
     ObjectId::from_hex(written.trim().as_bytes()).map_err(GitError::library("read a tree id"))
+}
+
+/// Takes what was found by [`changes_since`] into an index of ours, and looks at nothing else.
+pub(crate) fn take_in(
+    git: &Git,
+    repo: &gix::Repository,
+    worktree: &Path,
+    index: &Path,
+    changes: &Changes,
+) -> Result<(), GitError> {
+    stage_nested(git, repo, worktree, index, changes)?;
+    let mut list = Vec::new();
+    for path in changes.files.iter().chain(&changes.submodules) {
+        list.extend_from_slice(path.as_os_str().as_bytes());
+        list.push(0);
+    }
+    if list.is_empty() {
+        return Ok(());
+    }
+    retried(|| {
+        run(git, worktree, "update-index")
+            .env("GIT_INDEX_FILE", index)
+            .args(["--add", "--remove", "--replace", "-z", "--stdin"])
+            .input(list.clone())
+            .bytes()
+    })
+}
+
+/// Copies an index. The copy is as old as the original: git takes a file that is older than its
+/// index for what it was.
+pub(crate) fn copy_index(from: &Path, to: &Path) -> Result<(), GitError> {
+    let copy = || {
+        let modified = from.metadata()?.modified()?;
+        std::fs::copy(from, to)?;
+        std::fs::File::options()
+            .write(true)
+            .open(to)?
+            .set_modified(modified)
+    };
+    match copy() {
+        // A worktree without an index: git starts an empty one.
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(GitError::io("copy", from)(error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// The worktree as it is on disk against a commit, as a unified diff.
@@ -129,7 +205,7 @@ pub(crate) fn diff(git: &Git, worktree: &Path, base: ObjectId) -> Result<String,
     let index = ScratchIndex::copy_of(&repo)?;
     let changes = changes(git, worktree)?;
     if !changes.is_empty() {
-        stage_nested(git, &repo, worktree, &index, &changes)?;
+        stage_nested(git, &repo, worktree, &index.path, &changes)?;
         stage(git, worktree, &index, &changes, "--intent-to-add")?;
     }
     run(git, worktree, "diff")
@@ -152,20 +228,23 @@ fn stage(
         spec.push(folder);
         excluded.push(spec);
     }
-    let add = || {
+    retried(|| {
         run(git, worktree, "add")
             .env("GIT_INDEX_FILE", &index.path)
             .args([how, "--ignore-errors"])
             .args(["--", "."])
             .args(&excluded)
             .bytes()
-    };
-    let mut result = add();
+    })
+}
+
+fn retried(attempt: impl Fn() -> Result<Vec<u8>, GitError>) -> Result<(), GitError> {
+    let mut result = attempt();
     for _ in 1..ATTEMPTS {
         if result.is_ok() {
             break;
         }
-        result = add();
+        result = attempt();
     }
     result.map(drop)
 }
@@ -176,7 +255,7 @@ fn stage_nested(
     git: &Git,
     repo: &gix::Repository,
     worktree: &Path,
-    index: &ScratchIndex,
+    index: &Path,
     changes: &Changes,
 ) -> Result<(), GitError> {
     if changes.nested.is_empty() {
@@ -192,7 +271,7 @@ fn stage_nested(
         lines.extend(index_line(mode, id, &file));
     }
     run(git, worktree, "update-index")
-        .env("GIT_INDEX_FILE", &index.path)
+        .env("GIT_INDEX_FILE", index)
         .args(["-z", "--index-info"])
         .input(lines)
         .bytes()
@@ -267,12 +346,8 @@ impl ScratchIndex {
         let scratch = Self {
             path: repo.git_dir().join(name),
         };
-        match std::fs::copy(repo.index_path(), &scratch.path) {
-            Ok(_) => Ok(scratch),
-            // A worktree without an index: git starts an empty one.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(scratch),
-            Err(error) => Err(GitError::io("copy", repo.index_path())(error)),
-        }
+        copy_index(&repo.index_path(), &scratch.path)?;
+        Ok(scratch)
     }
 }
 

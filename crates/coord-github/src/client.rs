@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use coord_store::ForgeCache;
 use http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -77,6 +78,12 @@ impl Connection {
 
     pub(crate) fn now(&self) -> coord_core::ids::Timestamp {
         (self.inner.options.clock)()
+    }
+
+    /// Remembers which issues are being opened, whoever the account is.
+    pub(crate) fn openings(&self) -> ForgeCache {
+        let Inner { api, options, .. } = &*self.inner;
+        ForgeCache::new(options.store.clone(), api.to_string())
     }
 
     /// One answer as JSON. `route` begins with a slash and is encoded already.

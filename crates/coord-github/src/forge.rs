@@ -2,17 +2,14 @@
 //!
 //! How a request travels (credentials, rate limits, cache, repetition) is the connection's.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use coord_core::ids::{CommitId, Timestamp};
 use coord_core::issue::Issue;
 use coord_forge::{
     BranchRef, ChangedFile, Check, Comment, Comparison, Forge, ForgeError, MergeOutcome, NewIssue,
-    NewPull, NewReview, Pull, PullMerge, RequiredChecks, Review,
+    NewPull, NewReview, OpenList, Pull, PullMerge, RequiredChecks, Review, SubIssueLink,
 };
 
-use self::unsure::Unsure;
 use crate::Github;
 use crate::client::{Connection, escape_segment};
 
@@ -23,12 +20,13 @@ mod issues;
 mod limits;
 mod merge;
 mod message;
+mod opening;
 mod pulls;
 mod refs;
 mod required;
 mod reviews;
+mod sub_issues;
 mod trust;
-mod unsure;
 
 /// One repository on GitHub.
 #[derive(Debug, Clone)]
@@ -36,7 +34,6 @@ pub struct GithubForge {
     github: Github,
     /// `owner/name`.
     full_name: String,
-    unsure: Arc<Unsure>,
 }
 
 impl GithubForge {
@@ -44,7 +41,6 @@ impl GithubForge {
         Self {
             github,
             full_name: full_name.to_owned(),
-            unsure: Arc::default(),
         }
     }
 
@@ -86,7 +82,7 @@ impl GithubForge {
 
 #[async_trait]
 impl Forge for GithubForge {
-    async fn open_issues(&self) -> Result<Vec<Issue>, ForgeError> {
+    async fn open_list(&self) -> Result<OpenList, ForgeError> {
         issues::open(self).await
     }
 
@@ -95,7 +91,15 @@ impl Forge for GithubForge {
     }
 
     async fn create_issue(&self, new: NewIssue) -> Result<Issue, ForgeError> {
-        issues::create(self, new).await
+        opening::create(self, new).await
+    }
+
+    async fn sub_issues(&self, parent: u64) -> Result<Option<Vec<u64>>, ForgeError> {
+        sub_issues::of_issue(self, parent).await
+    }
+
+    async fn add_sub_issue(&self, parent: u64, child: u64) -> Result<SubIssueLink, ForgeError> {
+        sub_issues::add(self, parent, child).await
     }
 
     async fn write_section(

@@ -56,6 +56,32 @@ pub(crate) struct IssueWire {
     pub(crate) assignees: Option<Vec<User>>,
     /// There when the issue is a pull request.
     pub(crate) pull_request: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "maybe_instant")]
+    pub(crate) created_at: Option<Timestamp>,
+    /// Not its number, and unique on the server.
+    pub(crate) id: Option<u64>,
+    /// Of the repository that it is in.
+    pub(crate) repository_url: Option<String>,
+    /// Of the issue that it is below; old servers do not know such.
+    pub(crate) parent_issue_url: Option<String>,
+    pub(crate) sub_issues_summary: Option<SubIssuesWire>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct SubIssuesWire {
+    pub(crate) total: u64,
+    /// How many of them are closed.
+    pub(crate) completed: u64,
+}
+
+impl IssueWire {
+    /// The number of the issue that it is below, if that is in the same repository.
+    pub(crate) fn parent_here(&self) -> Option<u64> {
+        let (repository, number) = self.parent_issue_url.as_deref()?.rsplit_once("/issues/")?;
+        let here = self.repository_url.as_deref()?;
+        let is_here = here.eq_ignore_ascii_case(repository);
+        is_here.then(|| number.parse().ok()).flatten()
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use crate::error::Fault;
 use crate::scope::Scope;
 use crate::subject::Subject;
-use crate::{finished, log, outbox, usage};
+use crate::{efforts, finished, log, outbox, usage};
 
 /// What came of a transaction.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +44,7 @@ pub(crate) fn commit(
         follow(scope.conn, &event, &board)?;
         Arc::make_mut(&mut board).apply(&event);
         usage::follow(scope.conn, &event, &board)?;
+        efforts::follow(scope.conn, &event, &board)?;
         recorded.push(event);
     }
     log::snapshot(scope.conn, before.seq, &board)?;

@@ -11,19 +11,20 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::error::{Fault, StoreError};
-use crate::finished;
-use crate::usage;
+use crate::{efforts, finished, usage};
 
 /// `coor` in ASCII: tells our databases from those of other programs.
 const APPLICATION_ID: i64 = 0x636f_6f72;
 /// What makes the tables of version 1, and what turns each version into the next.
-const SCHEMAS: [&str; 3] = [
+const SCHEMAS: [&str; 5] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+    include_str!("schema/5.sql"),
 ];
 /// The version of the tables that this build reads and writes.
-const SCHEMA_VERSION: u32 = 3;
+const SCHEMA_VERSION: u32 = 5;
 /// How long a call waits for another process to end its transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -107,6 +108,7 @@ fn make(fresh: &Path, path: &Path) -> Result<(), StoreError> {
         set_meta(&conn, "schema_version", SCHEMA_VERSION)?;
         set_meta(&conn, "finished_version", finished::VERSION)?;
         set_meta(&conn, "usage_version", usage::VERSION)?;
+        set_meta(&conn, "efforts_version", efforts::VERSION)?;
         conn.close().map_err(|(_, e)| e)
     };
     fill().map_err(|e| StoreError::from_sqlite(path, e))

@@ -1,5 +1,5 @@
-//! What forges on the network answered, to ask them again at less cost, and what is left of their
-//! rate limits. It knows nothing of HTTP: what may be kept is for the forge to say.
+//! What forges on the network answered, to ask them again at less cost, what is left of their rate
+//! limits, and which issues they were asked to open without a known outcome. It knows nothing of HTTP: what may be kept is for the forge to say.
 
 use coord_core::ids::Timestamp;
 use rusqlite::{OptionalExtension, Row};
@@ -37,6 +37,20 @@ pub struct RateLimit {
     pub parked_until: Option<Timestamp>,
     /// When the forge said so.
     pub seen_at: Timestamp,
+}
+
+/// How long an issue of which nobody knows whether it was opened is looked for.
+const LOOK_FOR_MILLIS: i64 = 24 * 60 * 60 * 1000;
+
+/// The beginning of the opening of an issue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// By which the issue is known.
+    pub key: String,
+    /// When the key was made.
+    pub since: Timestamp,
+    /// Whether an earlier call began with this key, and nobody knows what came of it.
+    pub is_old: bool,
 }
 
 /// What one forge on the network told one account.
@@ -106,6 +120,63 @@ impl ForgeCache {
                 )?;
                 let CachedAnswer { etag, body, link } = answer;
                 keep.execute((scope, url, etag, body, link, now.as_millis()))?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Writes down that `issue`, in any form that tells it from others, is about to be opened at
+    /// `route`: with `key`, or with that of a call within the last day that nobody knows the outcome
+    /// of. To be called before the forge is.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn begin_opening(
+        &self,
+        route: &str,
+        issue: &str,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Opening, StoreError> {
+        let scope = self.scope.clone();
+        let [route, issue, key] = [route, issue, key].map(str::to_owned);
+        self.store
+            .write(move |view| {
+                let mut forget = view
+                    .conn
+                    .prepare_cached("DELETE FROM forge_openings WHERE at < ?1")?;
+                forget.execute([now.as_millis().saturating_sub(LOOK_FOR_MILLIS)])?;
+                let mut begin = view.conn.prepare_cached(
+                    "INSERT INTO forge_openings (scope, route, issue, key, at)
+                     VALUES (?1, ?2, ?3, ?4, ?5)
+                     ON CONFLICT DO UPDATE SET key = key RETURNING key, at",
+                )?;
+                let opening =
+                    begin.query_row((scope, route, issue, &key, now.as_millis()), |row| {
+                        let found: String = row.get(0)?;
+                        Ok(Opening {
+                            is_old: found != key,
+                            key: found,
+                            since: Timestamp::from_millis(row.get(1)?),
+                        })
+                    })?;
+                Ok(opening)
+            })
+            .await
+    }
+
+    /// Says that it is known what came of an opening.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn end_opening(&self, opening: &Opening) -> Result<(), StoreError> {
+        let (scope, key) = (self.scope.clone(), opening.key.clone());
+        self.store
+            .write(move |view| {
+                let mut end = view
+                    .conn
+                    .prepare_cached("DELETE FROM forge_openings WHERE scope = ?1 AND key = ?2")?;
+                end.execute((scope, key))?;
                 Ok(())
             })
             .await

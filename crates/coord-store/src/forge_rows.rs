@@ -3,6 +3,7 @@
 
 mod comments;
 mod reviews;
+mod sub_issues;
 
 use coord_core::ids::{CommitId, RepoName, Timestamp};
 use coord_core::issue::{Issue, IssueState};
@@ -15,6 +16,7 @@ use crate::store::Store;
 use comments::insert as insert_comment;
 pub use comments::{CommentRow, NewCommentRow};
 pub use reviews::{LineCommentRow, NewReviewRow, ReviewRow, VerdictRow};
+pub use sub_issues::SubIssueRow;
 
 /// A pull request as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct NewIssueRow {
     pub labels: Vec<String>,
     /// Who opens it.
     pub author: String,
+    /// Under which it is opened once.
+    pub key: Option<String>,
 }
 
 /// A pull request to be stored.
@@ -116,7 +120,7 @@ impl ForgeRows {
             .await
     }
 
-    /// Opens an issue.
+    /// Opens an issue, or finds the one that was opened under its key.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -128,10 +132,16 @@ impl ForgeRows {
         let repo = self.repo.clone();
         self.store
             .write(move |scope| {
+                if let Some(key) = &new.key
+                    && let Some(opened) = opened_under(scope.conn, &repo, key)?
+                {
+                    return Ok(opened);
+                }
                 let number = next_number(scope.conn, &repo)?;
                 scope.conn.execute(
-                    "INSERT INTO forge_issues (repo, number, title, body, labels, author, open, at)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, TRUE, ?7)",
+                    "INSERT INTO forge_issues
+                     (repo, number, title, body, labels, author, open, at, key)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, TRUE, ?7, ?8)",
                     (
                         repo.as_str(),
                         to_sql(number),
@@ -140,6 +150,7 @@ impl ForgeRows {
                         serde_json::json!(new.labels).to_string(),
                         &new.author,
                         now.as_millis(),
+                        &new.key,
                     ),
                 )?;
                 Ok(Issue {
@@ -372,6 +383,12 @@ fn next_number(conn: &Connection, repo: &RepoName) -> Result<u64, Fault> {
 fn issue(conn: &Connection, repo: &RepoName, number: u64) -> Result<Option<Issue>, Fault> {
     let mut query = conn.prepare_cached(&format!("{ISSUE} WHERE repo = ?1 AND number = ?2"))?;
     let mut rows = query.query((repo.as_str(), to_sql(number)))?;
+    rows.next()?.map(read_issue).transpose()
+}
+
+fn opened_under(conn: &Connection, repo: &RepoName, key: &str) -> Result<Option<Issue>, Fault> {
+    let mut query = conn.prepare_cached(&format!("{ISSUE} WHERE repo = ?1 AND key = ?2"))?;
+    let mut rows = query.query((repo.as_str(), key))?;
     rows.next()?.map(read_issue).transpose()
 }
 

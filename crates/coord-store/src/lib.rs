@@ -7,7 +7,9 @@
 
 mod commit;
 mod connection;
+mod efforts;
 mod error;
+mod family;
 mod finished;
 mod forge_cache;
 mod forge_rows;
@@ -24,11 +26,12 @@ mod writer;
 
 pub use commit::Committed;
 pub use error::StoreError;
+pub use family::SubIssuePlace;
 pub use finished::FinishedFilter;
-pub use forge_cache::{CachedAnswer, ForgeCache, RateLimit};
+pub use forge_cache::{CachedAnswer, ForgeCache, Opening, RateLimit};
 pub use forge_rows::{
     CommentRow, ForgeRows, LineCommentRow, MergedRow, NewCommentRow, NewIssueRow, NewPullRow,
-    NewReviewRow, PullRow, ReviewRow, VerdictRow,
+    NewReviewRow, PullRow, ReviewRow, SubIssueRow, VerdictRow,
 };
 pub use history::HistoryFilter;
 pub use mirror::{Mirror, MirroredComment, SyncReport};

@@ -14,7 +14,7 @@ use crate::subject::Subject;
 
 /// The version of the boards in snapshots. To be raised whenever the fold changes its meaning:
 /// snapshots of other versions are ignored, and the log is folded from its start.
-const SNAPSHOT_VERSION: u32 = 4;
+const SNAPSHOT_VERSION: u32 = 5;
 /// A snapshot is taken each time the log passes a multiple of this.
 const SNAPSHOT_EVERY: u64 = 200;
 

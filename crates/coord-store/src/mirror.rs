@@ -8,8 +8,14 @@ use coord_core::issue::{Issue, IssueState};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::{Fault, StoreError};
+use crate::family::{SubIssuePlace, Tables};
 use crate::scope::{from_sql, to_sql};
 use crate::store::Store;
+
+const TABLES: Tables = Tables {
+    issues: "mirror_issues",
+    family: "mirror_sub_issues",
+};
 
 /// What a new list of the open issues changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -113,6 +119,74 @@ impl Mirror {
                     .optional()?;
                 Ok(body.and_then(|body| read_issue(&body)))
             })
+            .await
+    }
+
+    /// Whether the issue was open when it was seen last; `None`: it never was seen.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn state(&self, number: u64) -> Result<Option<IssueState>, StoreError> {
+        let repo = self.repo.clone();
+        self.store
+            .read(move |view| TABLES.state(view.conn, &repo, number))
+            .await
+    }
+
+    /// Where the issue stands below another one of this repository, as far as is known.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn place(&self, number: u64) -> Result<Option<SubIssuePlace>, StoreError> {
+        let repo = self.repo.clone();
+        self.store
+            .read(move |view| TABLES.place(view.conn, &repo, number))
+            .await
+    }
+
+    /// The open issues that come before this one below their parent, in their order.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn siblings_before(&self, number: u64) -> Result<Vec<u64>, StoreError> {
+        let repo = self.repo.clone();
+        self.store
+            .read(move |view| TABLES.siblings_before(view.conn, &repo, number))
+            .await
+    }
+
+    /// Every sub-issue behind its parent, as far as is known: parents by number, the issues below each in their
+    /// order.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn families(&self) -> Result<Vec<(u64, u64)>, StoreError> {
+        let repo = self.repo.clone();
+        self.store
+            .read(move |view| TABLES.all(view.conn, &repo))
+            .await
+    }
+
+    /// The known issues of which open ones are sub-issues, by number.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn parents_of_open(&self) -> Result<Vec<u64>, StoreError> {
+        let repo = self.repo.clone();
+        self.store
+            .read(move |view| TABLES.parents_of_open(view.conn, &repo))
+            .await
+    }
+
+    /// Takes over all sub-issues of an issue, in their order. Issues that were below another one
+    /// move.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn set_sub_issues(&self, parent: u64, children: Vec<u64>) -> Result<(), StoreError> {
+        let repo = self.repo.clone();
+        self.store
+            .write(move |view| set_sub_issues(view.conn, &repo, parent, &children))
             .await
     }
 
@@ -288,6 +362,30 @@ fn put_issue(
         body,
         now.as_millis(),
     ))?;
+    Ok(())
+}
+
+fn set_sub_issues(
+    conn: &Connection,
+    repo: &RepoName,
+    parent: u64,
+    children: &[u64],
+) -> Result<(), Fault> {
+    let mut forget =
+        conn.prepare_cached("DELETE FROM mirror_sub_issues WHERE repo = ?1 AND parent = ?2")?;
+    forget.execute((repo.as_str(), to_sql(parent)))?;
+    let mut put = conn.prepare_cached(
+        "INSERT OR REPLACE INTO mirror_sub_issues (repo, number, parent, position)
+         VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    for (position, child) in (0u64..).zip(children) {
+        put.execute((
+            repo.as_str(),
+            to_sql(*child),
+            to_sql(parent),
+            to_sql(position),
+        ))?;
+    }
     Ok(())
 }
 

@@ -20,8 +20,8 @@ use crate::log;
 use crate::outbox::{self, Lease, LeasedEffect, OutboxRow};
 use crate::reader::{Read, Reader};
 use crate::scope::Scope;
-use crate::usage;
 use crate::writer::{Ack, Job, Writer};
+use crate::{efforts, usage};
 
 /// How many ids [`Store::resolve_prefix`] answers at most.
 const PREFIX_MATCHES: usize = 11;
@@ -60,6 +60,7 @@ impl Store {
         let mut conn = open_for_writing(&path)?;
         finished::bring_up_to_date(&mut conn).map_err(|fault| fault.at(&path))?;
         usage::bring_up_to_date(&mut conn).map_err(|fault| fault.at(&path))?;
+        efforts::bring_up_to_date(&mut conn).map_err(|fault| fault.at(&path))?;
         let board = log::bring_up_to_date(&mut conn).map_err(|fault| fault.at(&path))?;
         let last = log::last_seq(&conn).map_err(|e| Fault::Sqlite(e).at(&path))?;
         let (seq, _) = watch::channel(last);

@@ -62,23 +62,47 @@ impl Subject {
             | BoardEvent::Merged { id, .. }
             | BoardEvent::MergeConflicted { id, .. }
             | BoardEvent::MergeRefused { id, .. }
+            | BoardEvent::LeaseGranted { id, .. }
+            | BoardEvent::EditDenied { id, .. }
+            | BoardEvent::EditUnchecked { id, .. }
+            | BoardEvent::FilesRestored { id, .. }
+            | BoardEvent::ConflictForeseen { id, .. }
+            | BoardEvent::ConflictGone { id, .. }
+            | BoardEvent::ProposalApproved { id, .. }
             | BoardEvent::EffectQueued { id, .. }
             | BoardEvent::AssignmentArchived { id } => Self::assignment(id, board),
-            BoardEvent::IssueClosed { issue } => Self {
-                issue: Some(issue.clone()),
-                ..Self::default()
-            },
+            BoardEvent::IssueClosed { issue } | BoardEvent::SplitDone { issue, .. } => {
+                Self::about(issue)
+            }
+            BoardEvent::ProposalRejected { proposal } => {
+                let proposal = board.proposals.get(proposal);
+                proposal.map_or_else(Self::default, |it| Self::about(&it.draft.issue))
+            }
+            BoardEvent::SplitRejected { split }
+            | BoardEvent::SplitStarted { split, .. }
+            | BoardEvent::SplitFailed { split, .. } => {
+                let split = board.splits.get(split);
+                split.map_or_else(Self::default, |it| Self::about(&it.draft.issue))
+            }
             BoardEvent::BaseMoved { repo, .. } => Self {
                 repo: Some(repo.clone()),
                 ..Self::default()
             },
             BoardEvent::EffectSettled { key, .. } => Self::effect(key, board),
-            BoardEvent::RateLimited { .. }
+            BoardEvent::Planned { .. }
+            | BoardEvent::RateLimited { .. }
             | BoardEvent::AgentSilent { .. }
             | BoardEvent::AgentBack { .. }
             | BoardEvent::RoundCompleted { .. }
             | BoardEvent::SessionClosed { .. }
             | BoardEvent::StepEnded { .. } => Self::default(),
+        }
+    }
+
+    fn about(issue: &IssueRef) -> Self {
+        Self {
+            issue: Some(issue.clone()),
+            ..Self::default()
         }
     }
 

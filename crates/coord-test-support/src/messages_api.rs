@@ -15,7 +15,8 @@
 //!
 //! A prompt may hold several: one that begins with "```messages-script when PHRASE" is followed where
 //! PHRASE stands in the rest of the prompt, the last such one before any other. So one issue says
-//! what its worker does, its reviewer, and whoever puts right what that one finds.
+//! what its worker does, its reviewer, and whoever puts right what that one finds. Where prompts are
+//! cut, or one script is too long for an issue, its steps may stand in a file (`{"from": "/path"}`).
 
 mod answer;
 mod conversation;
@@ -51,6 +52,9 @@ pub struct Request {
     pub turn: Option<usize>,
     /// Whether the answer was asked for as a stream.
     pub stream: bool,
+    /// What the model is told in it that it has not been told before: a prompt, what its tools
+    /// answered, what hooks added.
+    pub heard: String,
 }
 
 #[derive(Debug, Clone, Default)]

@@ -4,7 +4,9 @@ use coord_core::effect::CommentEvent;
 use coord_core::failure::FailureClass;
 use coord_core::ids::{AssignmentId, Timestamp};
 use coord_core::issue::IssueState;
-use coord_forge::{COORDINATOR, Forge, ForgeError, NewIssue, with_section};
+use coord_forge::{
+    COORDINATOR, Forge, ForgeError, IssueKey, NewIssue, SubIssueLink, task_list, with_section,
+};
 use coord_forge_local::LocalForge;
 use coord_store::{ForgeRows, NewCommentRow, Store};
 
@@ -243,4 +245,96 @@ async fn issues_need_no_checkout_and_branches_do() {
     let forge = LocalForge::new(world.store.clone(), "web".into(), Some(gone));
     let error = forge.branches("issue-").await.unwrap_err();
     assert!(matches!(error, ForgeError::Unusable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_key_opens_one_issue_for_whoever_asks() {
+    let world = World::alone().await;
+    let keyed = |word: &str| NewIssue {
+        key: Some(IssueKey::new(word, Timestamp::from_millis(1))),
+        ..new_issue("t", "<!-- coord:issue split=S3 chunk=1 -->")
+    };
+    let first = world.forge.create_issue(keyed("split=S3 chunk=0")).await;
+    let first = first.unwrap();
+    assert_eq!(first.body, "<!-- coord:issue split=S3 chunk=1 -->");
+    // After a restart, when it is closed, and with another text.
+    world.forge.close_issue(1, None).await.unwrap();
+    let store = Store::open(world.store.path()).await.unwrap();
+    let other = LocalForge::new(store, "api".into(), None);
+    let again = NewIssue {
+        title: "reworded".to_owned(),
+        ..keyed("split=S3 chunk=0")
+    };
+    let found = other.create_issue(again).await.unwrap();
+    assert_eq!((found.number, found.state), (1, IssueState::Closed));
+    let next = other.create_issue(keyed("split=S3 chunk=1")).await.unwrap();
+    assert_eq!(next.number, 2);
+}
+
+#[tokio::test]
+async fn sub_issues_are_added_once_and_in_order() {
+    let world = World::alone().await;
+    for title in ["parent", "a", "b", "c", "other"] {
+        world
+            .forge
+            .create_issue(new_issue(title, ""))
+            .await
+            .unwrap();
+    }
+    let forge = &world.forge;
+    assert_eq!(forge.sub_issues(1).await.unwrap(), Some(vec![]));
+    for child in [3, 2, 3, 4] {
+        let link = forge.add_sub_issue(1, child).await.unwrap();
+        assert_eq!(link, SubIssueLink::Linked);
+    }
+    assert_eq!(forge.sub_issues(1).await.unwrap(), Some(vec![3, 2, 4]));
+    let elsewhere = forge.add_sub_issue(5, 2).await.unwrap();
+    assert_eq!(elsewhere, SubIssueLink::OtherParent);
+    for (parent, child) in [(1, 1), (4, 1)] {
+        let circle = forge.add_sub_issue(parent, child).await.unwrap_err();
+        assert!(matches!(circle, ForgeError::Refused { .. }), "{circle:?}");
+    }
+    for (parent, child) in [(9, 2), (1, 9)] {
+        let missing = forge.add_sub_issue(parent, child).await.unwrap_err();
+        assert_eq!(missing.to_string(), "issue api#9 does not exist");
+    }
+    let missing = forge.sub_issues(9).await.unwrap_err();
+    assert_eq!(missing.to_string(), "issue api#9 does not exist");
+
+    let list = forge.open_list().await.unwrap();
+    assert_eq!((list.issues.len(), list.parents), (5, vec![1]));
+    for number in [2, 3, 4] {
+        forge.close_issue(number, None).await.unwrap();
+    }
+    let list = forge.open_list().await.unwrap();
+    assert_eq!((list.issues.len(), list.parents), (2, vec![]));
+    assert_eq!(forge.sub_issues(1).await.unwrap(), Some(vec![3, 2, 4]));
+}
+
+#[tokio::test]
+async fn a_task_list_is_written_once_below_what_people_wrote() {
+    let world = World::alone().await;
+    let title = "Read --> <!-- coord:end=tasks --> `it`";
+    world
+        .forge
+        .create_issue(new_issue("t", "Please."))
+        .await
+        .unwrap();
+    let list = task_list([(2, title), (3, "Write it")]);
+    for _ in 0..2 {
+        world.forge.write_section(1, "tasks", &list).await.unwrap();
+    }
+    let body = world.forge.issue(1).await.unwrap().unwrap().body;
+    let expected = "Please.\n\n<!-- coord:begin=tasks -->\n\
+                    - [ ] #2 Read --> &lt;!-- coord:end=tasks --> `it`\n\
+                    - [ ] #3 Write it\n<!-- coord:end=tasks -->";
+    assert_eq!(body, expected);
+    // A person writes above and ticks; the next list leaves what stands above.
+    let rows = ForgeRows::new(world.store.clone(), "api".into());
+    let edited = body.replacen("Please.", "Please, soon.", 1);
+    assert!(rows.set_body(1, body, edited).await.unwrap());
+    let more = task_list([(2, title), (3, "Write it"), (4, "Sell it")]);
+    world.forge.write_section(1, "tasks", &more).await.unwrap();
+    let body = world.forge.issue(1).await.unwrap().unwrap().body;
+    assert_eq!(body, with_section("Please, soon.", "tasks", &more));
 }

@@ -118,6 +118,7 @@ pub(crate) fn new_issue(title: &str, body: &str) -> NewIssue {
         title: title.to_owned(),
         body: body.to_owned(),
         labels: Vec::new(),
+        key: None,
     }
 }
 

@@ -5,8 +5,9 @@ use gix::ObjectId;
 
 use super::record::{Slot, WorktreeState};
 use super::{Worktree, WorktreePool};
-use crate::repo::{commit_id, open_gix, read, save_ref, tree_of};
+use crate::repo::{commit_id, open_gix, save_ref};
 use crate::snapshot::{self, Changes};
+use crate::wip::{reference, saved_as, wip_commit};
 use crate::{Git, GitError, Repo};
 
 /// Uncommitted work that was saved.
@@ -38,11 +39,6 @@ impl WorktreePool {
     }
 }
 
-/// The ref for the uncommitted work of an assignment.
-fn reference(id: &AssignmentId) -> String {
-    format!("refs/coord/wip/{id}")
-}
-
 pub(super) fn save(
     git: &Git,
     worktree: &std::path::Path,
@@ -71,37 +67,6 @@ pub(super) fn save(
             Vec::new()
         },
     }))
-}
-
-/// The commit that holds the tree; the one that is there already if it does.
-fn wip_commit(
-    gix: &gix::Repository,
-    id: &AssignmentId,
-    head: ObjectId,
-    tree: ObjectId,
-) -> Result<ObjectId, GitError> {
-    if let Some(saved) = saved_as(gix, id, head, tree)? {
-        return Ok(saved);
-    }
-    let message = format!("coord: uncommitted work of {id}\n");
-    let commit = gix
-        .new_commit(message, tree, [head])
-        .map_err(GitError::library("write a commit"))?;
-    Ok(commit.id)
-}
-
-/// The commit under the assignment's ref, if it is this tree on top of this commit.
-fn saved_as(
-    gix: &gix::Repository,
-    id: &AssignmentId,
-    head: ObjectId,
-    tree: ObjectId,
-) -> Result<Option<ObjectId>, GitError> {
-    let Some(saved) = read(gix, &reference(id))? else {
-        return Ok(None);
-    };
-    let holds = tree_of(gix, saved)? == tree && crate::repo::parents_of(gix, saved)? == [head];
-    Ok(holds.then_some(saved))
 }
 
 fn head_of(gix: &gix::Repository) -> Result<ObjectId, GitError> {

@@ -112,7 +112,8 @@ pub(crate) fn stand_ins(repo: &gix::Repository) -> Result<Vec<String>, GitError>
     Ok(names.filter(|name| name.starts_with(STAND_IN)).collect())
 }
 
-fn collect(
+/// Adds the refs below `folder`, which ends with a slash, by the rest of their names.
+pub(crate) fn collect(
     repo: &gix::Repository,
     folder: &str,
     into: &mut BTreeMap<String, ObjectId>,

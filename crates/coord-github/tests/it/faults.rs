@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use coord_core::assignment::MergeMethod;
 use coord_core::effect::{CommentEvent, CommentSpec};
-use coord_core::ids::{AssignmentId, CommitId, IssueRef};
+use coord_core::ids::{AssignmentId, CommitId, IssueRef, Timestamp};
 use coord_core::marker::Marker;
 use coord_forge::{
-    Forge, ForgeError, LineComment, MergeOutcome, NewIssue, NewPull, NewReview, PullMerge,
-    ReviewVerdict, marks,
+    Forge, ForgeError, IssueKey, LineComment, MergeOutcome, NewIssue, NewPull, NewReview,
+    PullMerge, ReviewVerdict, SubIssueLink, marks, task_list,
 };
 use coord_github::GithubForge;
 use coord_test_support::github::{Fault, When};
@@ -76,9 +76,24 @@ impl Way {
             title: "Say hello".to_owned(),
             body: "Please.".to_owned(),
             labels: vec!["good first issue".to_owned()],
+            key: None,
         };
         let issue = self.until_done(|| forge.create_issue(new.clone())).await;
         let number = issue.number;
+        let mut parts = Vec::new();
+        for title in ["Say it", "Hear it"] {
+            let part = NewIssue {
+                title: title.to_owned(),
+                body: format!("Depends on #{number}"),
+                labels: Vec::new(),
+                key: Some(IssueKey::new(title, Timestamp::default())),
+            };
+            let part = self.until_done(|| forge.create_issue(part.clone())).await;
+            let part = part.number;
+            let linked = self.until_done(|| forge.add_sub_issue(number, part)).await;
+            assert_eq!(linked, SubIssueLink::Linked);
+            parts.push((part, title));
+        }
         for event in [CommentEvent::Briefing, CommentEvent::Completion] {
             self.until_done(|| comment_once(forge, number, event)).await;
         }
@@ -87,7 +102,8 @@ impl Way {
             .await;
         self.until_done(|| forge.label_issue(number, &[], &wip))
             .await;
-        self.until_done(|| forge.write_section(number, "tasks", "- [ ] one"))
+        let tasks = task_list(parts);
+        self.until_done(|| forge.write_section(number, "tasks", &tasks))
             .await;
         let pull = NewPull {
             title: "Say hello".to_owned(),
@@ -125,13 +141,15 @@ impl Way {
         for issue in self.scene.repo.issues() {
             let (body, _) = issue
                 .body
-                .split_once("<!-- coord:issue=")
+                .split_once("<!-- coord:issue ")
                 .unwrap_or_default();
             let sections = issue.body.matches("coord:begin=tasks").count();
             let mut lines = vec![format!(
                 "{} {body:?} {sections} {:?} {}",
                 issue.title, issue.labels, issue.open
             )];
+            let parts = self.scene.repo.sub_issues(issue.number);
+            lines.push(format!("above {parts:?}"));
             let comments = self.scene.repo.comments(issue.number);
             lines.extend(comments.into_iter().map(|comment| comment.body));
             found.insert(format!("issue {}", issue.number), lines);
@@ -248,7 +266,7 @@ async fn every_call_may_fail_in_several_ways_one_after_another() {
 #[test]
 fn any_schedule_of_faults_leads_to_the_same_end() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let fault = (1usize..45, select(FAULTS.to_vec()));
+    let fault = (1usize..60, select(FAULTS.to_vec()));
     let schedule = proptest::collection::vec(fault, 0..10);
     let schedules = proptest::collection::vec(schedule, 8);
     let config = Config {
@@ -286,8 +304,9 @@ async fn one_call_opens_one_issue() {
     let scene = Scene::impatient(SURELY).await;
     let new = || NewIssue {
         title: "t".to_owned(),
-        body: "<!-- coord:issue=forged -->".to_owned(),
+        body: "<!-- coord:issue new=forged -->".to_owned(),
         labels: Vec::new(),
+        key: None,
     };
     for (index, fault) in FAULTS.into_iter().enumerate() {
         scene.fake.schedule(fault, When::request("POST", "/issues"));

@@ -11,6 +11,7 @@ fn new(title: &str, body: &str, labels: &[&str]) -> NewIssue {
         title: title.to_owned(),
         body: body.to_owned(),
         labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        key: None,
     }
 }
 
@@ -91,7 +92,7 @@ async fn any_text_arrives_as_it_is() {
         let opened = scene.forge.create_issue(new(&title, text, &labels)).await;
         let opened = opened.unwrap();
         let body = opened.body.strip_prefix(text).unwrap();
-        assert!(body.starts_with("\n\n<!-- coord:issue="), "{body}");
+        assert!(body.starts_with("\n\n<!-- coord:issue new="), "{body}");
         assert!(opened.trusted);
         assert_eq!(opened.labels, labels);
         let found = scene.forge.issue(opened.number).await.unwrap().unwrap();

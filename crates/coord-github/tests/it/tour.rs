@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use coord_core::assignment::MergeMethod;
-use coord_core::ids::CommitId;
-use coord_forge::{Forge, LineComment, MergeOutcome, NewIssue, NewReview, ReviewVerdict};
+use coord_core::ids::{CommitId, Timestamp};
+use coord_forge::{
+    Forge, IssueKey, LineComment, MergeOutcome, NewIssue, NewReview, ReviewVerdict, SubIssueLink,
+};
 use coord_github::Github;
 use coord_test_support::github::OPERATIONS;
 
@@ -34,6 +36,7 @@ async fn issues(scene: &Scene) -> u64 {
         title: "t".to_owned(),
         body: "b".to_owned(),
         labels: vec!["old".to_owned()],
+        key: None,
     };
     let number = scene.forge.create_issue(new).await.unwrap().number;
     let (new, old) = (["new".to_owned()], ["old".to_owned()]);
@@ -43,6 +46,16 @@ async fn issues(scene: &Scene) -> u64 {
         .write_section(number, "plan", "text")
         .await
         .unwrap();
+    let part = NewIssue {
+        title: "p".to_owned(),
+        key: Some(IssueKey::new("split=S1 chunk=0", Timestamp::default())),
+        ..NewIssue::default()
+    };
+    let part = scene.forge.create_issue(part).await.unwrap().number;
+    let linked = scene.forge.add_sub_issue(number, part).await.unwrap();
+    assert_eq!(linked, SubIssueLink::Linked);
+    let parts = scene.forge.sub_issues(number).await.unwrap();
+    assert_eq!(parts, Some(vec![part]));
     scene.forge.open_issues().await.unwrap();
     scene.forge.issue(number).await.unwrap().unwrap();
     scene

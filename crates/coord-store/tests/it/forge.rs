@@ -3,7 +3,7 @@
 use coord_core::issue::IssueState;
 use coord_store::{
     ForgeRows, LineCommentRow, MergedRow, NewCommentRow, NewIssueRow, NewPullRow, NewReviewRow,
-    VerdictRow,
+    SubIssuePlace, SubIssueRow, VerdictRow,
 };
 
 use crate::sample::{Home, at};
@@ -14,6 +14,7 @@ fn issue(title: &str, body: &str) -> NewIssueRow {
         body: body.to_owned(),
         labels: vec!["bug".to_owned(), "größer, als \"man\" denkt".to_owned()],
         author: "anna".to_owned(),
+        key: None,
     }
 }
 
@@ -260,4 +261,95 @@ async fn reviews_come_back_as_they_were_posted() {
     assert_eq!(rows.reviews(number).await.unwrap(), posted);
     let nowhere = rows.create_review(99, posted.remove(0).review, at(2)).await;
     assert!(nowhere.is_err());
+}
+
+#[tokio::test]
+async fn a_key_opens_one_issue_in_each_repository() {
+    let home = Home::new();
+    let [here, there] = [home.store().await, home.store().await];
+    let keyed = |title: &str, key: &str| NewIssueRow {
+        key: Some(key.to_owned()),
+        ..issue(title, "")
+    };
+    let rows = |store, repo: &str| ForgeRows::new(store, repo.into());
+    let api = rows(there.clone(), "api");
+    let first = api.create_issue(keyed("a", "k"), at(1)).await.unwrap();
+    let mut opening = Vec::new();
+    for store in [here, there.clone()] {
+        for _ in 0..4 {
+            let rows = rows(store.clone(), "api");
+            let new = keyed("otherwise", "k");
+            opening.push(tokio::spawn(
+                async move { rows.create_issue(new, at(2)).await },
+            ));
+        }
+    }
+    for opened in opening {
+        assert_eq!(opened.await.unwrap().unwrap(), first);
+    }
+    let second = api.create_issue(keyed("b", "l"), at(3)).await.unwrap();
+    assert_eq!(second.number, 2);
+    let web = rows(there, "web");
+    let elsewhere = web.create_issue(keyed("c", "k"), at(3)).await.unwrap();
+    assert_eq!(elsewhere.title, "c");
+    for number in [3, 4] {
+        let unkeyed = api.create_issue(issue("d", ""), at(4)).await.unwrap();
+        assert_eq!(unkeyed.number, number);
+    }
+}
+
+#[tokio::test]
+async fn sub_issues_are_in_the_order_in_which_they_were_added() {
+    let home = Home::new();
+    let api = ForgeRows::new(home.store().await, "api".into());
+    let web = ForgeRows::new(home.store().await, "web".into());
+    for rows in [&api, &web] {
+        for title in ["a", "b", "c", "d", "e"] {
+            rows.create_issue(issue(title, ""), at(1)).await.unwrap();
+        }
+    }
+    web.add_sub_issue(2, 1).await.unwrap();
+    for child in [4, 2, 3, 4, 2] {
+        let added = api.add_sub_issue(1, child).await.unwrap();
+        assert_eq!(added, SubIssueRow::Linked);
+    }
+    assert_eq!(api.sub_issues(1).await.unwrap(), Some(vec![4, 2, 3]));
+    assert_eq!(api.sub_issues(2).await.unwrap(), Some(vec![]));
+    assert_eq!(api.sub_issues(9).await.unwrap(), None);
+    for (parent, child, answer) in [
+        (5, 3, SubIssueRow::Of(1)),
+        (3, 3, SubIssueRow::Of(1)),
+        (1, 1, SubIssueRow::Circle),
+        (3, 1, SubIssueRow::Circle),
+        (9, 5, SubIssueRow::Missing(9)),
+        (5, 9, SubIssueRow::Missing(9)),
+    ] {
+        let added = api.add_sub_issue(parent, child).await.unwrap();
+        assert_eq!(added, answer, "{parent} {child}");
+    }
+
+    assert_eq!(api.siblings_before(3).await.unwrap(), [4, 2]);
+    assert_eq!(api.siblings_before(4).await.unwrap(), [0; 0]);
+    assert_eq!(api.siblings_before(1).await.unwrap(), [0; 0]);
+    let place = SubIssuePlace {
+        parent: 1,
+        position: 2,
+    };
+    assert_eq!(api.place(3).await.unwrap(), Some(place));
+    assert_eq!(api.place(1).await.unwrap(), None);
+    api.close_issue(4, None, at(2)).await.unwrap();
+    assert_eq!(api.siblings_before(3).await.unwrap(), [2]);
+    assert_eq!(api.place(3).await.unwrap(), Some(place));
+    assert_eq!(api.state(4).await.unwrap(), Some(IssueState::Closed));
+    assert_eq!(api.state(3).await.unwrap(), Some(IssueState::Open));
+    assert_eq!(api.state(9).await.unwrap(), None);
+    // A parent that is closed itself still has an order.
+    api.close_issue(1, None, at(2)).await.unwrap();
+    assert_eq!(api.siblings_before(3).await.unwrap(), [2]);
+    assert_eq!(api.parents_of_open().await.unwrap(), [1]);
+    for number in [2, 3] {
+        api.close_issue(number, None, at(2)).await.unwrap();
+    }
+    assert_eq!(api.parents_of_open().await.unwrap(), [0; 0]);
+    assert_eq!(web.sub_issues(1).await.unwrap(), Some(vec![]));
 }

@@ -11,6 +11,7 @@ mod commit;
 mod contention;
 mod crash;
 mod damage;
+mod efforts;
 mod forge;
 mod outbox;
 mod reading;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use coord_core::issue::{Issue, IssueState};
-use coord_store::{CachedAnswer, ForgeCache, Mirror, MirroredComment, RateLimit, SyncReport};
+use coord_store::{
+    CachedAnswer, ForgeCache, Mirror, MirroredComment, RateLimit, SubIssuePlace, SyncReport,
+};
 
 use crate::sample::{Home, at};
 
@@ -182,6 +184,72 @@ async fn comments_are_replaced_by_their_id() {
     there.set_comments_cursor(at(7)).await.unwrap();
     assert_eq!(here.comments_cursor().await.unwrap(), Some(at(7)));
     assert_eq!(here.synced_at().await.unwrap(), Some(at(6)));
+}
+
+#[tokio::test]
+async fn the_order_of_sub_issues_is_the_last_that_was_seen() {
+    let home = Home::new();
+    let store = home.store().await;
+    let mirror = Mirror::new(store.clone(), "api".into());
+    let other = Mirror::new(store, "web".into());
+    let list = |numbers: std::ops::Range<u64>| numbers.map(|it| issue(it, "t")).collect();
+    mirror.replace_open(list(1..8), at(1)).await.unwrap();
+    mirror.set_sub_issues(1, vec![3, 2, 4, 99]).await.unwrap();
+    other.set_sub_issues(1, vec![4, 3]).await.unwrap();
+    let before = async |number| mirror.siblings_before(number).await.unwrap();
+    assert_eq!(before(4).await, [3, 2]);
+    assert_eq!(before(3).await, [0; 0]);
+    assert_eq!(before(7).await, [0; 0]);
+    let place = SubIssuePlace {
+        parent: 1,
+        position: 2,
+    };
+    assert_eq!(mirror.place(4).await.unwrap(), Some(place));
+
+    // Nothing else of the mirror changes it, and a closed one holds up nobody.
+    let open = vec![issue(2, "renamed"), issue(4, "t"), issue(5, "t")];
+    mirror.replace_open(open, at(2)).await.unwrap();
+    assert_eq!(before(4).await, [2]);
+    assert_eq!(mirror.state(3).await.unwrap(), Some(IssueState::Closed));
+    assert_eq!(mirror.state(4).await.unwrap(), Some(IssueState::Open));
+    assert_eq!(mirror.state(99).await.unwrap(), None);
+    assert_eq!(mirror.parents_of_open().await.unwrap(), [1]);
+
+    // One moves to another parent, whichever of the two lists comes first.
+    mirror.set_sub_issues(5, vec![4, 2]).await.unwrap();
+    mirror.set_sub_issues(1, vec![3]).await.unwrap();
+    assert_eq!(before(2).await, [4]);
+    mirror.set_sub_issues(1, vec![2, 3]).await.unwrap();
+    mirror.set_sub_issues(5, vec![4]).await.unwrap();
+    assert_eq!(before(2).await, [0; 0]);
+    assert_eq!(mirror.parents_of_open().await.unwrap(), [1, 5]);
+    mirror.set_sub_issues(5, vec![]).await.unwrap();
+    assert_eq!(mirror.place(4).await.unwrap(), None);
+    assert_eq!(other.place(4).await.unwrap().unwrap().position, 0);
+}
+
+#[tokio::test]
+async fn an_opening_without_an_end_is_gone_on_with_for_a_day() {
+    let home = Home::new();
+    let [here, there] = [home.store().await, home.store().await];
+    let [here, there] = [here, there].map(|store| ForgeCache::new(store, "api"));
+    let first = here.begin_opening("/r", "t", "one", at(1)).await.unwrap();
+    assert_eq!((first.key.as_str(), first.is_old), ("one", false));
+    let again = there.begin_opening("/r", "t", "two", at(2)).await.unwrap();
+    assert_eq!((again.key.as_str(), again.is_old), ("one", true));
+    assert_eq!(again.since, at(1));
+    for (route, issue) in [("/r", "u"), ("/s", "t")] {
+        let other = there.begin_opening(route, issue, issue, at(2)).await;
+        assert!(!other.unwrap().is_old, "{route} {issue}");
+    }
+    there.end_opening(&again).await.unwrap();
+    let third = here.begin_opening("/r", "t", "three", at(3)).await.unwrap();
+    assert_eq!((third.key.as_str(), third.is_old), ("three", false));
+    let day = 24 * 3600;
+    let late = here.begin_opening("/r", "t", "four", at(3 + day)).await;
+    assert!(late.unwrap().is_old);
+    let later = here.begin_opening("/r", "t", "five", at(4 + day)).await;
+    assert!(!later.unwrap().is_old);
 }
 
 #[tokio::test]

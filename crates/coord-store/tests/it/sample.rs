@@ -73,6 +73,7 @@ pub(crate) fn policy() -> Policy {
         depends_on: Vec::new(),
         default_branch: Some("main".to_owned()),
         shared: false,
+        github: None,
     };
     let machine = MachinePolicy {
         capabilities: Vec::new(),
@@ -113,6 +114,11 @@ pub(crate) fn assign(board: &Board, bits: u64, issue: u64, now: Timestamp) -> De
         },
         evidence: ClaimEvidence::branches(Vec::new()),
         when_blocked: WhenBlocked::Refuse,
+        proposal: None,
+        notes: None,
+        size: None,
+        blocked_by: Vec::new(),
+        record: Default::default(),
         waivers: Waivers::default(),
         goal: Goal::Merged,
         freshness: FreshnessRule::default(),

@@ -130,6 +130,10 @@ impl RepoHandle {
         }
     }
 
+    pub(super) fn world<T>(&self, with: impl FnOnce(&mut World, &str) -> T) -> T {
+        with(&mut self.shared.lock(), &self.key)
+    }
+
     fn read<T: Default>(&self, read: impl FnOnce(&Repo) -> T) -> T {
         let world = self.shared.lock();
         world.repos.get(&self.key).map(read).unwrap_or_default()
@@ -227,6 +231,11 @@ impl RepoHandle {
             thread.title = title.to_owned();
             thread.body = Some(body.to_owned());
         });
+    }
+
+    /// Somebody replaces the body just after the issue was shown the next time.
+    pub fn edit_after_look(&self, number: u64, body: &str) {
+        self.change_thread(number, |thread, _| thread.edit = Some(body.to_owned()));
     }
 
     /// Replaces the text of a comment.

@@ -127,7 +127,12 @@ fn sort(call: &Call<'_>, threads: &mut [&Thread]) {
 
 /// `GET …/issues/{issue_number}`.
 pub(crate) fn get(call: &mut Call<'_>) -> Reply {
-    ok(show(call, call.number("issue_number"))?)
+    let shown = show(call, call.number("issue_number"))?;
+    let thread = thread_mut(call)?;
+    if let Some(body) = thread.edit.take() {
+        thread.body = Some(body);
+    }
+    ok(shown)
 }
 
 /// `POST …/issues`.

@@ -28,6 +28,7 @@ mod reviews;
 mod routes;
 mod server;
 mod shape;
+mod sub_issues;
 mod uri;
 mod view;
 mod world;
@@ -272,6 +273,12 @@ impl FakeGithub {
         world.rate.limit = limit;
         world.rate.remaining = remaining;
         world.rate.reset = i64::try_from(reset_epoch).unwrap_or(i64::MAX);
+    }
+
+    /// Whether the server knows sub-issues, which it does when nothing is said; old Enterprise
+    /// servers do not.
+    pub fn set_knows_sub_issues(&self, knows: bool) {
+        self.shared.lock().knows_sub_issues = knows;
     }
 
     /// Puts the server's clock forward: tokens expire, budgets come back.

@@ -40,6 +40,14 @@ pub const OPERATIONS: &[(&str, &str)] = &[
         "DELETE",
         "/repos/{owner}/{repo}/issues/{issue_number}/labels/{name}",
     ),
+    (
+        "GET",
+        "/repos/{owner}/{repo}/issues/{issue_number}/sub_issues",
+    ),
+    (
+        "POST",
+        "/repos/{owner}/{repo}/issues/{issue_number}/sub_issues",
+    ),
     ("GET", "/repos/{owner}/{repo}/pulls"),
     ("POST", "/repos/{owner}/{repo}/pulls"),
     ("GET", "/repos/{owner}/{repo}/pulls/{pull_number}"),

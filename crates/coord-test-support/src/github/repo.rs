@@ -70,6 +70,10 @@ pub(crate) struct Thread {
     pub(crate) state_reason: Option<String>,
     pub(crate) comments: Vec<Comment>,
     pub(crate) pull: Option<Pull>,
+    /// Ids, in order: they may be in another repository of the owner.
+    pub(crate) sub_issues: Vec<u64>,
+    /// What the body becomes when the issue has been shown the next time.
+    pub(crate) edit: Option<String>,
 }
 
 /// When and by whom something was closed.
@@ -250,6 +254,8 @@ impl Thread {
             state_reason: None,
             comments: Vec::new(),
             pull: None,
+            sub_issues: Vec::new(),
+            edit: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::account::{self, Need};
 use super::exchange::{Call, Reply};
-use super::{checks, comments, issues, merge, pulls, refs, reviews};
+use super::{checks, comments, issues, merge, pulls, refs, reviews, sub_issues};
 
 /// Answers one operation.
 pub(crate) type Handler = fn(&mut Call<'_>) -> Reply;
@@ -65,6 +65,8 @@ pub(crate) fn find(method: &str, path: &str) -> Option<(Handler, Need)> {
         ("POST", "/issues/{issue_number}/comments") => (comments::create, THREADS_WRITE),
         ("POST", "/issues/{issue_number}/labels") => (issues::add_labels, THREADS_WRITE),
         ("DELETE", "/issues/{issue_number}/labels/{name}") => (issues::remove_label, THREADS_WRITE),
+        ("GET", "/issues/{issue_number}/sub_issues") => (sub_issues::list, THREADS),
+        ("POST", "/issues/{issue_number}/sub_issues") => (sub_issues::add, ISSUES_WRITE),
         ("GET", "/pulls") => (pulls::list, PULLS),
         ("POST", "/pulls") => (pulls::create, PULLS_WRITE),
         ("GET", "/pulls/{pull_number}") => (pulls::get, PULLS),

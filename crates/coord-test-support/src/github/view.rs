@@ -144,7 +144,29 @@ impl View<'_> {
             });
             value["draft"] = pull.draft.into();
         }
+        if self.world.knows_sub_issues {
+            self.add_family(thread, &mut value);
+        }
         shape("issue", value)
+    }
+
+    fn add_family(&self, thread: &Thread, value: &mut Value) {
+        let children = thread.sub_issues.iter();
+        let children: Vec<_> = children
+            .filter_map(|id| self.world.issue_of_id(*id))
+            .collect();
+        let closed = children.iter().filter(|(_, it)| it.closed.is_some());
+        let (total, completed) = (children.len(), closed.count());
+        value["sub_issues_summary"] = json!({
+            "total": total,
+            "completed": completed,
+            "percent_completed": completed * 100 / total.max(1),
+        });
+        if let Some((repo, parent)) = self.world.parent_of(thread.id) {
+            let of = View { repo, ..*self };
+            let url = of.api(&format!("/issues/{}", parent.number));
+            value["parent_issue_url"] = url.into();
+        }
     }
 
     /// `issue-comment` of the description.

@@ -55,6 +55,7 @@ pub(crate) struct World {
     pub(crate) violations: Vec<String>,
     /// Whether mergeability is unknown at the first look, as on GitHub.
     pub(crate) lazy_mergeability: bool,
+    pub(crate) knows_sub_issues: bool,
 }
 
 impl World {
@@ -73,6 +74,7 @@ impl World {
             seen: Vec::new(),
             violations: Vec::new(),
             lazy_mergeability: true,
+            knows_sub_issues: true,
         };
         world.rate.refill(world.now());
         world

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::script::{Step, Turn, Varied, turns};
+use super::script::{Step, Turn, Varied, turns, with_files};
 
 /// The body of `POST /v1/messages`, as far as it is read.
 #[derive(Debug, Deserialize)]
@@ -77,7 +77,10 @@ impl MessagesRequest {
                 key: String::new(),
             });
         };
-        let steps = steps(&script, prompt, attempts).map_err(|e| format!("bad script: {e}"))?;
+        let steps = steps(&script, prompt, attempts).map_err(|e| e.to_string());
+        let steps = steps
+            .and_then(with_files)
+            .map_err(|e| format!("bad script: {e}"))?;
         let number = self.messages[at..]
             .iter()
             .filter(|message| message.role == "assistant")
@@ -92,6 +95,15 @@ impl MessagesRequest {
             turn,
             key,
         })
+    }
+
+    /// Everything that the model is told since its last answer.
+    pub(super) fn heard(&self) -> String {
+        let told = self.messages.iter().rev();
+        let told = told.take_while(|message| message.role != "assistant");
+        let mut told: Vec<String> = told.map(Message::everything).collect();
+        told.reverse();
+        told.join("\n")
     }
 
     fn latest_script(&self) -> Option<(usize, &str, String)> {
@@ -125,6 +137,20 @@ impl Message {
             .as_str()
             .into_iter()
             .chain(blocks.iter().filter_map(|block| block["text"].as_str()))
+    }
+}
+
+impl Message {
+    /// What a person said, and what tools answered.
+    fn everything(&self) -> String {
+        let mut said: Vec<&str> = self.texts().collect();
+        let blocks = self.content.as_array().map(Vec::as_slice);
+        for result in blocks.unwrap_or_default().iter().map(|it| &it["content"]) {
+            let parts = result.as_array().map(Vec::as_slice).unwrap_or_default();
+            said.extend(result.as_str());
+            said.extend(parts.iter().filter_map(|part| part["text"].as_str()));
+        }
+        said.join("\n")
     }
 }
 
@@ -218,6 +244,34 @@ mod tests {
             ["a", "a", "b", "c", "a"].map(said),
             ["bad", "bad", "good", "good", "bad"]
         );
+    }
+
+    #[test]
+    fn what_is_heard_is_what_came_since_the_last_answer() {
+        let result = json!({"role": "user", "content": [
+            {"type": "tool_result", "content": "one"},
+            {"type": "tool_result", "content": [{"type": "text", "text": "two"}]},
+            {"type": "text", "text": "three"},
+        ]});
+        let messages = json!([prompt("[]"), {"role": "assistant", "content": "old"}, result,
+            {"role": "user", "content": "four"}]);
+        let request = json!({"messages": messages});
+        let request: MessagesRequest = serde_json::from_value(request).unwrap();
+        let heard = request.heard();
+        let mut words: Vec<&str> = heard.lines().collect();
+        words.sort_unstable();
+        assert_eq!(words, ["four", "one", "three", "two"]);
+    }
+
+    #[test]
+    fn steps_may_stand_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("steps.json");
+        let script = json!([{"from": path}, {"text": "and so on"}]).to_string();
+        let told = |script: &str| place(&json!([prompt(script)]));
+        assert!(told(&script).unwrap_err().contains("steps.json"));
+        std::fs::write(&path, r#"[{"text":"once"}]"#).unwrap();
+        assert_eq!(told(&script).unwrap().turn.text, ["once", "and so on"]);
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub enum Step {
     DelayMs(u64),
     /// `{"await": "/path"}`: a wait until there is such a file, at most two minutes.
     Await(PathBuf),
+    /// `{"from": "/path"}`: the steps in that file, an array, in the place of this one.
+    From(PathBuf),
     /// `{"error": {"status": 529, "times": 2}}`: an error instead of the answer.
     Error(ApiError),
     /// `{"limit": {"resets_at": 1795398839}}`: a usage limit, as subscriptions have them.
@@ -128,6 +130,22 @@ pub(super) struct Failure {
     pub(super) resets_at: Option<u64>,
 }
 
+/// The same steps with those that stand in files.
+pub(super) fn with_files(steps: Vec<Step>) -> Result<Vec<Step>, String> {
+    let mut all = Vec::new();
+    for step in steps {
+        let Step::From(path) = step else {
+            all.push(step);
+            continue;
+        };
+        let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let text = std::fs::read_to_string(&path).map_err(|error| failed(&error))?;
+        let steps: Vec<Step> = serde_json::from_str(&text).map_err(|error| failed(&error))?;
+        all.extend(steps);
+    }
+    Ok(all)
+}
+
 /// The turns of a script. After them the model only says that it is done.
 pub(super) fn turns(steps: Vec<Step>) -> Vec<Turn> {
     let mut turns = Vec::new();
@@ -175,6 +193,8 @@ impl Turn {
             Step::End(end) => return end,
             Step::DelayMs(ms) => self.delay_ms += ms,
             Step::Await(path) => self.waits_for.push(path),
+            // Its steps have taken its place by now; a file does not lead to another one.
+            Step::From(_) => {}
             Step::Error(error) => self.failures.push(Failure {
                 error,
                 resets_at: None,

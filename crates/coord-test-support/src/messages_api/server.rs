@@ -35,6 +35,15 @@ struct Server {
 struct Head {
     method: Method,
     uri: Uri,
+    heard: String,
+}
+
+impl Head {
+    /// Of a request in which the model is told nothing.
+    fn silent(method: Method, uri: Uri) -> Self {
+        let heard = String::new();
+        Self { method, uri, heard }
+    }
 }
 
 pub(super) fn router(log: RequestLog) -> Router {
@@ -67,7 +76,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router) {
 
 async fn alive(State(server): State<Arc<Server>>, method: Method, uri: Uri) -> Response {
     server.answer(
-        &Head { method, uri },
+        &Head::silent(method, uri),
         None,
         false,
         StatusCode::OK,
@@ -78,7 +87,7 @@ async fn alive(State(server): State<Arc<Server>>, method: Method, uri: Uri) -> R
 async fn unknown(State(server): State<Arc<Server>>, method: Method, uri: Uri) -> Response {
     let body = answer::error(404, "not part of this double");
     server.answer(
-        &Head { method, uri },
+        &Head::silent(method, uri),
         None,
         false,
         StatusCode::NOT_FOUND,
@@ -88,7 +97,13 @@ async fn unknown(State(server): State<Arc<Server>>, method: Method, uri: Uri) ->
 
 async fn count_tokens(State(server): State<Arc<Server>>, method: Method, uri: Uri) -> Response {
     let body = Body::from(r#"{"input_tokens":100}"#);
-    server.answer(&Head { method, uri }, None, false, StatusCode::OK, body)
+    server.answer(
+        &Head::silent(method, uri),
+        None,
+        false,
+        StatusCode::OK,
+        body,
+    )
 }
 
 async fn messages(
@@ -97,9 +112,13 @@ async fn messages(
     uri: Uri,
     body: Bytes,
 ) -> Response {
-    let head = Head { method, uri };
     let request =
         serde_json::from_slice::<MessagesRequest>(&body).map_err(|error| error.to_string());
+    let heard = request
+        .as_ref()
+        .map(MessagesRequest::heard)
+        .unwrap_or_default();
+    let head = Head { method, uri, heard };
     let placed = request.and_then(|request| Ok((request.place(&server.attempts)?, request)));
     let (place, request) = match placed {
         Ok(placed) => placed,
@@ -201,6 +220,7 @@ impl Server {
             status: status.as_u16(),
             turn,
             stream,
+            heard: head.heard.clone(),
         });
         let mut response = Response::new(body);
         *response.status_mut() = status;

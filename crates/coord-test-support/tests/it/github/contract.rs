@@ -29,6 +29,11 @@ fn a_tour_of_every_operation_violates_nothing() {
         (&parent["number"], &child["number"]),
         (&json!(1), &json!(2))
     );
+    let link = json!({"sub_issue_id": child["id"]});
+    client
+        .call("POST", &at("/issues/1/sub_issues"), &link)
+        .expect(201);
+    client.get(&at("/issues/1/sub_issues")).expect(200);
     client
         .call("POST", &at("/issues/1/labels"), &json!({"labels": ["x y"]}))
         .expect(200);

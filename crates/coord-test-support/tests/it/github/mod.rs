@@ -9,6 +9,7 @@ mod git;
 mod issues;
 mod pulls;
 mod reviews;
+mod sub_issues;
 
 use coord_test_support::github::{FakeGithub, RepoHandle};
 

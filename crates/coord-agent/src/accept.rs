@@ -1,7 +1,7 @@
 //! From a request to an assignment that survives the next power cut.
 
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use coord_core::ids::AssignmentId;
@@ -13,6 +13,7 @@ use crate::clock;
 use crate::folder::{Folder, Spec};
 use crate::http::Ctx;
 use crate::http::reject::Rejection;
+use crate::leases;
 use crate::registry::Found;
 
 /// When a caller that found no slot may ask again, in seconds.
@@ -27,7 +28,7 @@ pub(crate) async fn accept(ctx: Ctx, body: AssignBody) -> Result<AssignmentRow, 
     if let Some(found) = ctx.registry.find(&id) {
         return repeated(&ctx, found, &id, &body).await;
     }
-    check_path(&ctx, &body).await?;
+    let repo = check_path(&ctx, &body).await?;
     if *ctx.stopping.borrow() {
         let error = "the agent is about to end";
         return Err(Rejection::new(StatusCode::SERVICE_UNAVAILABLE, error));
@@ -44,6 +45,7 @@ pub(crate) async fn accept(ctx: Ctx, body: AssignBody) -> Result<AssignmentRow, 
     };
     written.map_err(|e| Rejection::storage("write down the assignment", &e))?;
     let active = Arc::new(Active::new(spec, folder));
+    leases::hold(&ctx, &active, repo);
     let row = active.row();
     ctx.drive(active);
     Ok(row)
@@ -80,11 +82,12 @@ pub(crate) async fn finished_row(ctx: &Ctx, id: &AssignmentId) -> Result<Assignm
     }
 }
 
-async fn check_path(ctx: &Ctx, body: &AssignBody) -> Result<(), Rejection> {
+/// The checkout, without links.
+async fn check_path(ctx: &Ctx, body: &AssignBody) -> Result<PathBuf, Rejection> {
     let (shared, path) = (Arc::clone(ctx), body.repo_path.clone());
     let permitted = tokio::task::spawn_blocking(move || shared.permitted(Path::new(&path))).await?;
     match permitted {
-        Some(_) => Ok(()),
+        Some(repo) => Ok(repo),
         None => Err(Rejection::new(
             StatusCode::FORBIDDEN,
             format!(

@@ -2,11 +2,14 @@
 //!
 //! Its driver is the only writer of [`Live`]; everybody else watches.
 
+use std::sync::Mutex;
+
 use coord_core::ids::AssignmentId;
 use coord_protocol::{ActiveRow, AssignBody, AssignmentRow, AssignmentStatus, Progress};
 use tokio::sync::watch;
 
 use crate::folder::{Folder, Spec};
+use crate::leases::{Token, Watched};
 
 /// How far a driver has got.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -85,6 +88,10 @@ pub(crate) struct Active {
     pub(crate) cancel: watch::Sender<bool>,
     /// Held while its worker is told something, so that nothing is told twice.
     pub(crate) telling: tokio::sync::Mutex<()>,
+    /// What its hooks present.
+    pub(crate) token: Token,
+    /// Where the last look at its worktree left off; held while one is taken.
+    pub(crate) watched: Mutex<Option<Watched>>,
 }
 
 impl Active {
@@ -99,6 +106,8 @@ impl Active {
             live: watch::Sender::new(Live::default()),
             cancel: watch::Sender::new(cancelled),
             telling: tokio::sync::Mutex::new(()),
+            token: Token::random(),
+            watched: Mutex::new(None),
         }
     }
 

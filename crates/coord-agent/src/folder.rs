@@ -4,7 +4,7 @@
 //! `exit.json`, the log and the lock in it; everything else is written here, atomically.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use coord_core::ids::{AssignmentId, CommitId};
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::driver::pull::Pulled;
 use crate::durable;
+use crate::leases::Watched;
 
 /// The extension of folders that are being removed.
 const EXPIRED: &str = "expired";
@@ -240,6 +241,63 @@ impl Folder {
     /// A key holds nothing that a name of a file may not hold.
     fn told(&self, key: &str) -> PathBuf {
         self.file(&format!("told-{key}"))
+    }
+
+    /// Where the last look at the worktree left off; the next one can do without.
+    pub(crate) fn watched(&self) -> Watched {
+        let read = durable::read_json(&self.file("looked.json"));
+        let read = read.unwrap_or_else(|error| {
+            tracing::warn!(%error, folder = %self.0.display(), "the last look cannot be read");
+            None
+        });
+        read.filter(Watched::is_current).unwrap_or_default()
+    }
+
+    /// Remembers where a look at the worktree left off. After a power cut it begins anew.
+    pub(crate) fn write_watched(&self, watched: &Watched) -> io::Result<()> {
+        durable::replace_json(&self.file("looked.json"), watched)
+    }
+
+    /// The paths that were granted to the worker beyond those that it declares.
+    pub(crate) fn leased(&self) -> io::Result<Vec<String>> {
+        let text = match fs::read_to_string(self.file("leased")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            text => text?,
+        };
+        // The last line of an agent that was killed may be half a line.
+        Ok(text
+            .lines()
+            .filter_map(|it| serde_json::from_str(it).ok())
+            .collect())
+    }
+
+    /// Adds a path that was granted; each is a line of JSON.
+    pub(crate) fn add_leased(&self, path: &str) -> io::Result<()> {
+        let line = format!("{}\n", serde_json::Value::from(path));
+        let mut file = File::options()
+            .append(true)
+            .create(true)
+            .open(self.file("leased"))?;
+        file.write_all(line.as_bytes())
+    }
+
+    /// The calls that hooks have let through because no agent answered, each once.
+    pub(crate) fn take_unchecked(&self) -> io::Result<Vec<Vec<u8>>> {
+        let taken = self.file("unchecked.taken");
+        match fs::rename(self.file(coord_supervisor::files::UNCHECKED), &taken) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !taken.exists() => {
+                return Ok(Vec::new());
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            // Or an agent was killed while it read them.
+            Ok(()) | Err(_) => {}
+        }
+        let calls = fs::read(&taken)?;
+        fs::remove_file(taken)?;
+        Ok(calls
+            .split(|byte| *byte == b'\n')
+            .map(<[u8]>::to_vec)
+            .collect())
     }
 
     /// Whether the worktree went back to the pool.

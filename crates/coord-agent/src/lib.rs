@@ -18,6 +18,7 @@ mod folder;
 mod from_config;
 mod http;
 mod hub;
+mod leases;
 mod logfile;
 pub mod program;
 mod reading;

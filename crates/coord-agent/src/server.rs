@@ -25,6 +25,7 @@ use crate::folder::{self, Folder};
 use crate::http::guard::Guard;
 use crate::http::router;
 use crate::hub::Hub;
+use crate::leases::{self, Leases};
 use crate::registry::Registry;
 use crate::shared::Shared;
 
@@ -89,9 +90,13 @@ impl Agent {
             unreleased,
         } = scanned.map_err(home_error("read", &assignments))?;
         let shared = Arc::new(share(config, addr, assignments, supervisor, registry));
-        let live: Vec<AssignmentId> = active.iter().map(|active| active.id.clone()).collect();
-        let recovering = Arc::clone(&shared);
-        blocking(move || recover(&recovering, &live, &unreleased)).await?;
+        let (recovering, live) = (Arc::clone(&shared), active.clone());
+        blocking(move || {
+            take_up_leases(&recovering, &live);
+            let live: Vec<AssignmentId> = live.iter().map(|active| active.id.clone()).collect();
+            recover(&recovering, &live, &unreleased);
+        })
+        .await?;
         tracing::info!(%addr, adopted = active.len(), "the agent listens");
         for active in active {
             shared.drive(active);
@@ -225,6 +230,8 @@ fn share(
         guard: Guard::new(config.token.clone(), addr, names),
         registry,
         hub: Hub::new(boot),
+        leases: Leases::default(),
+        addr,
         pool: WorktreePool::new(config.home.join("agent/worktrees"), config.warm),
         supervisor,
         logs: LogWatcher::new(),
@@ -274,6 +281,25 @@ impl Scanned {
                 .push(Arc::new(Active::new(spec, folder.clone())));
         }
         Ok(())
+    }
+}
+
+/// What adopted workers hold is theirs before anybody asks, and their hooks find this agent.
+fn take_up_leases(shared: &Shared, live: &[Arc<Active>]) {
+    for active in live {
+        let asked = Path::new(&active.body.repo_path);
+        let repo = asked.canonicalize().unwrap_or_else(|_| asked.to_path_buf());
+        leases::hold(shared, active, repo);
+        if leases::Check::of(active).is_none() {
+            continue;
+        }
+        let seen = active.folder.watched().seen;
+        active
+            .live
+            .send_modify(|live| live.facts.files = seen.into_iter().collect());
+        if let Err(error) = leases::open_door(active, shared.addr) {
+            tracing::error!(id = %active.id, %error, "its hooks cannot be told where the agent is");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What handlers and drivers of one agent share.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,6 +17,7 @@ use crate::config::{AgentConfig, RepoConfig};
 use crate::driver;
 use crate::http::guard::Guard;
 use crate::hub::Hub;
+use crate::leases::Leases;
 use crate::registry::Registry;
 
 /// One agent.
@@ -25,6 +27,10 @@ pub(crate) struct Shared {
     pub(crate) guard: Guard,
     pub(crate) registry: Registry,
     pub(crate) hub: Hub,
+    /// Who holds which files on this machine.
+    pub(crate) leases: Leases,
+    /// Where the agent listens.
+    pub(crate) addr: SocketAddr,
     pub(crate) pool: WorktreePool,
     pub(crate) supervisor: Supervisor,
     pub(crate) logs: LogWatcher,
@@ -74,6 +80,7 @@ impl Shared {
     pub(crate) fn announce_end(&self, active: &Active, row: CompletedRow) {
         let assignment = row.assignment.clone();
         let end = row.end.clone();
+        self.leases.table.forget(&active.id);
         if let Err(error) = self.registry.add_finished(row) {
             tracing::error!(id = %active.id, %error, "cannot serialise a finished row");
         }

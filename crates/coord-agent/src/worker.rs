@@ -8,17 +8,21 @@ use std::time::Duration;
 use coord_core::assignment::FileScope;
 use coord_git::{Worktree, worker_git_env};
 use coord_protocol::AssignBody;
-use coord_worker::argv::{ArgvError, ClaudeCommand, Permissions, Session, user_message};
+use coord_worker::argv::{
+    ArgvError, ClaudeCommand, Hooks, Permissions, Session, own_settings, parse_settings,
+    user_message,
+};
 use coord_worker::briefing::{Briefing, IssueText, resumed};
 use coord_worker::environment::{Environment, Source};
 use coord_worker::held::{Adopted, Held, HeldError};
-use coord_worker::launch::{LaunchSpec, Limits, Stdin};
+use coord_worker::launch::{HookMode, HookMoment, LaunchSpec, Limits, Stdin};
 use uuid::Uuid;
 
 use crate::active::Active;
 use crate::config::WorkerSettings;
 use crate::driver::pull::Pulled;
 use crate::folder::Folder;
+use crate::leases::Check;
 use crate::shared::Shared;
 use crate::{reading, smoke};
 
@@ -46,9 +50,9 @@ pub(crate) fn launch_spec(
     if let Some(command) = &body.smoke_command {
         return Ok(smoke::launch_spec(shared, active, place, command));
     }
-    let command = command(settings, body);
+    let command = command(shared, active, place)?;
     let argv = command.argv()?;
-    let prompt = prompt(shared, body, place);
+    let prompt = prompt(shared, active, place);
     let stdin = command.stdin(&prompt);
     let env = environment(shared, body, &place.worktree.path);
     Ok(LaunchSpec {
@@ -65,8 +69,10 @@ pub(crate) fn launch_spec(
     })
 }
 
-fn command(settings: &WorkerSettings, body: &AssignBody) -> ClaudeCommand {
-    ClaudeCommand {
+fn command(shared: &Shared, active: &Active, place: &Place) -> Result<ClaudeCommand, ArgvError> {
+    let (settings, body) = (&shared.config.worker, &active.body);
+    let (own, extra_args) = own_settings(&settings.extra_args);
+    Ok(ClaudeCommand {
         program: settings.command.clone(),
         session: match &body.resume_session {
             Some(session) => Session::Resume(session.clone()),
@@ -80,8 +86,49 @@ fn command(settings: &WorkerSettings, body: &AssignBody) -> ClaudeCommand {
         system_prompt: body.system_prompt.clone(),
         output_schema: body.output_schema.as_ref().map(ToString::to_string),
         steerable: body.steerable,
-        extra_args: settings.extra_args.clone(),
+        settings: match own {
+            Some(own) => read_settings(&own, &place.worktree.path)?,
+            None => serde_json::Map::new(),
+        },
+        hooks: Check::of(active)
+            .map(|it| hooks(shared, active, it))
+            .transpose()?,
+        extra_args,
+    })
+}
+
+/// As the CLI reads `--settings`: JSON, or the path of a file that holds it, from the worktree on.
+fn read_settings(
+    own: &str,
+    worktree: &Path,
+) -> Result<serde_json::Map<String, serde_json::Value>, ArgvError> {
+    if own.trim_start().starts_with('{') {
+        return parse_settings(own);
     }
+    let path = worktree.join(own);
+    let text = std::fs::read_to_string(&path).map_err(|error| ArgvError::Settings {
+        why: format!("{}: {error}", path.display()),
+    })?;
+    parse_settings(&text)
+}
+
+/// The commands that ask this agent.
+fn hooks(shared: &Shared, active: &Active, check: Check) -> Result<Hooks, ArgvError> {
+    let mode = match check {
+        Check::Strict => HookMode::Strict,
+        Check::Warn => HookMode::Warn,
+    };
+    let folder = active.folder.path();
+    let command = |moment| {
+        let command = shared.supervisor.hook(moment, mode, folder);
+        command.ok_or_else(|| ArgvError::NoText {
+            path: folder.display().to_string(),
+        })
+    };
+    Ok(Hooks {
+        before: command(HookMoment::Before)?,
+        after: command(HookMoment::After)?,
+    })
 }
 
 fn permissions(settings: &WorkerSettings, body: &AssignBody) -> Permissions {
@@ -99,14 +146,20 @@ fn permissions(settings: &WorkerSettings, body: &AssignBody) -> Permissions {
     }
 }
 
-fn prompt(shared: &Shared, body: &AssignBody, place: &Place) -> String {
+fn prompt(shared: &Shared, active: &Active, place: &Place) -> String {
+    let body = &active.body;
+    let checked = Check::of(active).is_some();
     let nonce = Uuid::new_v4().simple().to_string();
     if let Some(reading) = reading::briefing(body, place) {
         return reading.render(&nonce);
     }
     match (&body.resume_session, &body.issue_body) {
-        (Some(_), Some(_)) => resumed(&place.worktree.branch, &body.briefing),
-        (Some(_) | None, _) => briefing(shared, body, place).render(&nonce),
+        (Some(_), Some(_)) => resumed(&place.worktree.branch, &body.briefing, checked),
+        (Some(_) | None, _) => Briefing {
+            checked,
+            ..briefing(shared, body, place)
+        }
+        .render(&nonce),
     }
 }
 
@@ -131,6 +184,7 @@ fn briefing(shared: &Shared, body: &AssignBody, place: &Place) -> Briefing {
             forbidden: body.files_forbidden.clone(),
         },
         do_not_touch: body.do_not_touch.clone(),
+        checked: false,
         deny: permissions(&shared.config.worker, body).denied().to_vec(),
         test_command: place.test_command.clone(),
         context: body.context.clone().unwrap_or_default(),
@@ -265,6 +319,21 @@ mod tests {
             };
             let permissions = permissions(&settings, &body);
             assert_eq!(permissions == Permissions::Reading, reads, "{kind}");
+        }
+    }
+
+    #[test]
+    fn settings_of_the_configuration_are_json_or_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("own.json"), r#"{"a": 1}"#).unwrap();
+        let read = |own| read_settings(own, folder.path());
+        assert_eq!(read(r#" {"a": 1}"#), read("own.json"));
+        assert_eq!(read("own.json").unwrap()["a"], 1);
+        for wrong in ["{", "missing.json"] {
+            assert!(
+                matches!(read(wrong), Err(ArgvError::Settings { .. })),
+                "{wrong}"
+            );
         }
     }
 

@@ -7,6 +7,8 @@ use coord_core::ids::AssignmentId;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use crate::lease::LeaseMode;
+
 /// What an assignment is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -157,16 +159,24 @@ pub struct AssignBody {
     /// How to prepare the worktree; `None` means as the agent's configuration says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worktree: Option<WorktreeBody>,
+    /// How leases on files are enforced at the tool calls of its worker, if its type is `work`; `None`
+    /// means not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leases: Option<LeaseMode>,
+    /// Paths that were granted to those whose branch it goes on with: they are its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leased: Vec<String>,
 }
 
 impl AssignBody {
-    /// Whether both ask for the same work. `context` and `pull_repos` tell how things stood when
-    /// it was sent, and may be others the next time.
+    /// Whether both ask for the same work. `context`, `pull_repos` and `leases` tell how things stood
+    /// when it was sent, and may be others the next time.
     #[must_use]
     pub fn is_same_work(&self, other: &Self) -> bool {
         let timeless = |body: &Self| Self {
             context: None,
             pull_repos: Vec::new(),
+            leases: None,
             ..body.clone()
         };
         timeless(self) == timeless(other)
@@ -197,6 +207,8 @@ impl AssignBody {
             smoke_command: None,
             env: BTreeMap::new(),
             worktree: None,
+            leases: None,
+            leased: Vec::new(),
             ..self.clone()
         }
     }

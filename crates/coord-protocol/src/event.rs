@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::end::EndReport;
+use crate::lease::LeaseDenial;
 
 /// One transition on an agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -63,6 +64,36 @@ pub enum AgentEventKind {
         /// Relative to the root of the repository.
         paths: Vec<String>,
     },
+    /// The worker wants to change a path that it has not declared: `POST /lease/{id}` answers.
+    LeaseAsked {
+        /// The number of the question, which no other question of this assignment has.
+        ask: u64,
+        /// Relative to the root of the repository.
+        path: String,
+    },
+    /// The worker was kept from changing a path.
+    EditDenied {
+        /// Relative to the root of the repository; absolute for one outside of the worktree.
+        path: String,
+        /// The tool that it wanted to use.
+        tool: String,
+        /// What it was told.
+        reason: String,
+        /// Why.
+        #[serde(flatten)]
+        denial: LeaseDenial,
+    },
+    /// The worker changed a path although nobody could be asked, or did so past the check although
+    /// somebody else holds it.
+    EditUnchecked {
+        /// Relative to the root of the repository.
+        path: String,
+    },
+    /// The worker changed files that no worker may change; they were put back in its worktree.
+    FilesRestored {
+        /// Relative to the root of the repository.
+        paths: Vec<String>,
+    },
     /// The worker says that it is stuck.
     Stuck {
         /// Its question; untrusted text.
@@ -96,6 +127,10 @@ impl AgentEventKind {
             Self::Progress { .. } => "progress",
             Self::Spent { .. } => "spent",
             Self::Files { .. } => "files",
+            Self::LeaseAsked { .. } => "lease_asked",
+            Self::EditDenied { .. } => "edit_denied",
+            Self::EditUnchecked { .. } => "edit_unchecked",
+            Self::FilesRestored { .. } => "files_restored",
             Self::Stuck { .. } => "stuck",
             Self::RateLimited { .. } => "rate_limited",
             Self::Finished { .. } => "finished",
@@ -120,6 +155,23 @@ impl AgentEvent {
                 cost_usd: *cost_usd,
             },
             AgentEventKind::Files { paths } => AgentReport::Files {
+                paths: paths.clone(),
+            },
+            AgentEventKind::LeaseAsked { ask, path } => AgentReport::LeaseAsked {
+                ask: *ask,
+                path: path.clone(),
+            },
+            AgentEventKind::EditDenied {
+                path, tool, denial, ..
+            } => AgentReport::EditDenied {
+                path: path.clone(),
+                tool: tool.clone(),
+                why: denial.known()?,
+            },
+            AgentEventKind::EditUnchecked { path } => {
+                AgentReport::EditUnchecked { path: path.clone() }
+            }
+            AgentEventKind::FilesRestored { paths } => AgentReport::FilesRestored {
                 paths: paths.clone(),
             },
             AgentEventKind::Stuck { question } => AgentReport::Stuck {

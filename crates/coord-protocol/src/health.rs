@@ -71,11 +71,13 @@ pub enum Feature {
     StatusQuery,
     /// The type `pr`, `smoke_command`, reviewers that can only read, `answer` in ends.
     ServingKinds,
+    /// `leases` of `POST /assign`, `POST /lease/{id}`, `leases` of `GET /events`, `GET /wip/{id}`.
+    Leases,
 }
 
 impl Feature {
     /// All of them, as this version's agent announces them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::IdempotentAssign,
         Self::Events,
         Self::Input,
@@ -83,6 +85,7 @@ impl Feature {
         Self::DeleteWorktree,
         Self::StatusQuery,
         Self::ServingKinds,
+        Self::Leases,
     ];
 
     /// The name in `features`.
@@ -96,6 +99,7 @@ impl Feature {
             Self::DeleteWorktree => "delete-worktree",
             Self::StatusQuery => "status-query",
             Self::ServingKinds => "serving-kinds",
+            Self::Leases => "leases",
         }
     }
 }

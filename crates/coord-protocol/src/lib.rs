@@ -14,6 +14,7 @@ mod client;
 mod end;
 mod event;
 mod health;
+mod lease;
 mod refusal;
 mod repos;
 mod status;
@@ -25,6 +26,7 @@ pub use client::{
 pub use end::{EndReport, EndResult, FailureKind};
 pub use event::{AgentEvent, AgentEventKind};
 pub use health::{Feature, Health, Slots};
+pub use lease::{LeaseAnswer, LeaseDenial, LeaseHolder, LeaseMode, LeaseTaken, WipAnswer};
 pub use refusal::ErrorBody;
 pub use repos::{RepoState, Repos};
 pub use status::{

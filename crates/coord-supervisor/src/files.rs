@@ -26,6 +26,11 @@ pub const EXIT: &str = "exit.json";
 /// Space set aside for [`EXIT`], which must be writable on a full disk.
 pub const EXIT_RESERVE: &str = "exit.json.reserve";
 
+/// Where the worker's hooks find the agent, see [`crate::Door`]. Written by the agent.
+pub const HOOK: &str = "hook";
+/// Calls that a hook let through because the agent could not be asked: one JSON line each, as the CLI told of it.
+pub const UNCHECKED: &str = "unchecked";
+
 /// The most of the worker's stderr that is kept, in bytes.
 pub const STDERR_LIMIT: u64 = 1024 * 1024;
 

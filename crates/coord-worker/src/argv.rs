@@ -3,15 +3,17 @@
 //! The prompt never stands on the command line: there it would be limited to 128 KiB, could be taken
 //! for an option, and be swallowed by a variadic flag before it.
 
-use serde_json::json;
+mod settings;
+
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
+
+pub use settings::{Hooks, own_settings, parse as parse_settings};
 
 /// All that a worker has whose [`Permissions`] are to read.
 const READING_TOOLS: &str = "Read,Grep,Glob";
 /// Tools with which a worker would outlive its result.
 const LINGERING_TOOLS: [&str; 2] = ["ScheduleWakeup", "CronCreate"];
-/// Keeps the CLI's own signature out of commits and pull requests.
-const SETTINGS: &str = r#"{"attribution":{"commit":"","pr":""}}"#;
 /// Linux takes no single argument of more than 128 KiB, its terminating zero included.
 const MAX_ARGUMENT: usize = 128 * 1024 - 1;
 
@@ -38,7 +40,11 @@ pub struct ClaudeCommand {
     /// Whether further messages can be sent to it while it runs; then its stdin has to stay open, and
     /// it ends only when that is closed.
     pub steerable: bool,
-    /// Further arguments of the configuration.
+    /// What the configuration wants in `--settings`: of two the CLI would read the last one only.
+    pub settings: Map<String, Value>,
+    /// What it has to ask before and after its tool calls.
+    pub hooks: Option<Hooks>,
+    /// Further arguments of the configuration, without `--settings`, see [`own_settings`].
     pub extra_args: Vec<String>,
 }
 
@@ -87,6 +93,18 @@ pub enum ArgvError {
         /// How it begins.
         start: String,
     },
+    /// `--settings` of the configuration cannot be read.
+    #[error("the worker's `--settings` cannot be read: {why}")]
+    Settings {
+        /// What is wrong with them.
+        why: String,
+    },
+    /// A path stands in a command line, and is no text.
+    #[error("`{path}` cannot stand in a command line")]
+    NoText {
+        /// As well as it can be shown.
+        path: String,
+    },
     /// A zero byte ends an argument.
     #[error("an argument holds a zero byte (`{start}…`)")]
     ZeroByte {
@@ -123,7 +141,8 @@ impl ClaudeCommand {
     fn add_single_valued(&self, argv: &mut Vec<String>) {
         let mut add = |args: &[&str]| argv.extend(args.iter().map(|arg| (*arg).to_owned()));
         add(&["--setting-sources", &self.setting_sources]);
-        add(&["--strict-mcp-config", "--settings", SETTINGS]);
+        let settings = settings::merged(&self.settings, self.hooks.as_ref());
+        add(&["--strict-mcp-config", "--settings", &settings]);
         match &self.session {
             Session::New(id) => add(&["--session-id", &id.to_string()]),
             Session::Resume(id) => add(&["--resume", id]),
@@ -256,6 +275,8 @@ mod tests {
             system_prompt: None,
             output_schema: None,
             steerable: false,
+            settings: Map::new(),
+            hooks: None,
             extra_args: vec![],
         }
     }

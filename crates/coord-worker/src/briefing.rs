@@ -31,6 +31,8 @@ pub struct Briefing {
     pub scope: FileScope,
     /// Where no scope was given: files that others are changing at this time.
     pub do_not_touch: Vec<String>,
+    /// Whether its edits are checked against what others hold.
+    pub checked: bool,
     /// Patterns of the commands that it is denied.
     pub deny: Vec<String>,
     /// The command that tests the repository.
@@ -114,6 +116,9 @@ impl Briefing {
 
     fn push_rules(&self, out: &mut String) {
         out.push_str(RULES);
+        if self.checked {
+            out.push_str(CHECKED);
+        }
         if let Some(command) = &self.test_command {
             push(
                 out,
@@ -195,6 +200,11 @@ const RULES: &str = "
 - End only when nothing runs any more: start no background jobs.
 ";
 
+const CHECKED: &str = "\
+- Every edit is checked before it is made, and the worktree after each command. A denied edit says who holds the file: \
+leave that file alone, also by other means, work on others first and try again later. Say STUCK only when you cannot go on without it.
+";
+
 const PROTOCOL: &str = "
 # How you report
 
@@ -239,6 +249,7 @@ mod tests {
             task: String::new(),
             scope: FileScope::default(),
             do_not_touch: vec![],
+            checked: false,
             deny: vec![],
             test_command: None,
             context: String::new(),
@@ -260,6 +271,7 @@ mod tests {
                 forbidden: vec!["Cargo.lock".to_owned()],
             },
             do_not_touch: vec!["not shown beside a scope".to_owned()],
+            checked: true,
             deny: vec!["gh".to_owned(), "git push --force".to_owned()],
             test_command: Some("cargo test".to_owned()),
             context: "The checkout of `lib` is dirty.\n".to_owned(),

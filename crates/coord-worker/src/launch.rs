@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use coord_core::failure::FailureClass;
 use coord_supervisor::{FailureKind, Instructions, Readiness, files};
 
-pub use coord_supervisor::Limits;
+pub use coord_supervisor::{HookMode, HookMoment, Limits};
 
 use crate::held::{Held, HeldError, MARKER};
 
@@ -162,6 +162,27 @@ impl Supervisor {
         &self.program
     }
 
+    /// The shell command with which the CLI asks the agent about a tool call of the worker in `dir`,
+    /// the assignment's folder; `None` where a path is no text.
+    ///
+    /// The CLI gives it to `/bin/sh -c` and takes every exit code but 2 for consent (2.1.330), also 127: in strict
+    /// mode the edit is denied too when the program has been replaced, moved or deleted.
+    #[must_use]
+    pub fn hook(&self, moment: HookMoment, mode: HookMode, dir: &Path) -> Option<String> {
+        let program = std::path::absolute(&self.program).ok()?;
+        let file = dir.join(files::HOOK);
+        let mut words = vec![quoted(program.to_str()?)];
+        for word in &self.prefix {
+            words.push(quoted(word.to_str()?));
+        }
+        words.extend(["hook", moment.as_str(), mode.as_str()].map(str::to_owned));
+        words.push(quoted(file.to_str()?));
+        if (moment, mode) == (HookMoment::Before, HookMode::Strict) {
+            words.push("|| exit 2".to_owned());
+        }
+        Some(words.join(" "))
+    }
+
     /// Runs the first stage, which ends once the worker runs.
     async fn start(&self, dir: &Path) -> io::Result<Output> {
         tokio::process::Command::new(&self.program)
@@ -173,6 +194,11 @@ impl Supervisor {
             .output()
             .await
     }
+}
+
+/// One word for a shell, whatever is in it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// Starts the worker and returns once it runs.
@@ -296,6 +322,25 @@ mod tests {
         let beside = found.program().ends_with("coord-supervisor") && found.prefix.is_empty();
         let itself = found.prefix == [OsString::from("__supervise")];
         assert!(beside || itself, "{found:?}");
+    }
+
+    #[test]
+    fn a_hook_is_one_command_whatever_the_paths() {
+        let supervisor = Supervisor::with_program("/it's a/b", ["__supervise".into()]);
+        let hook = |moment, mode| supervisor.hook(moment, mode, Path::new("/a $(b)"));
+        assert_eq!(
+            hook(HookMoment::Before, HookMode::Strict).unwrap(),
+            r"'/it'\''s a/b' '__supervise' hook pre strict '/a $(b)/hook' || exit 2"
+        );
+        assert_eq!(
+            hook(HookMoment::After, HookMode::Strict).unwrap(),
+            r"'/it'\''s a/b' '__supervise' hook post strict '/a $(b)/hook'"
+        );
+        assert!(
+            !hook(HookMoment::Before, HookMode::Warn)
+                .unwrap()
+                .contains("||")
+        );
     }
 
     #[test]

@@ -6,10 +6,11 @@
 //! touches a clock, a file or a process.
 //!
 //! The other half deals with processes: [`launch`] starts a worker under a supervisor of its own, [`held`] finds it again,
-//! waits for it and stops it, and [`tail`] follows its log.
+//! waits for it and stops it, and [`tail`] follows its log. [`ask`] does all of that for one question.
 
 pub mod anomaly;
 pub mod argv;
+pub mod ask;
 pub mod briefing;
 pub mod environment;
 pub mod held;
@@ -18,4 +19,4 @@ pub mod outcome;
 pub mod stream;
 pub mod summary;
 pub mod tail;
-mod text;
+pub mod text;

@@ -4,7 +4,8 @@
 //! (terminal escapes among them) never get any further.
 
 /// One line of at most `max` bytes: white space runs become one space, control characters go.
-pub(crate) fn line(text: &str, max: usize) -> String {
+#[must_use]
+pub fn line(text: &str, max: usize) -> String {
     let mut out = String::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
         if word.is_empty() {

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::Driver;
 use crate::active::Facts;
+use crate::leases::Check;
 
 /// The least time between two `progress` events of one assignment.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
@@ -54,11 +55,17 @@ impl Driver {
         if !keeps_files {
             facts.files.clear();
         }
+        // Where edits are checked, some of those in the stream are denied in a moment: a look at the worktree
+        // tells which files are changed.
+        let checked = Check::of(&self.active).is_some();
         self.active.live.send_modify(|live| {
+            if checked {
+                facts.files = std::mem::take(&mut live.facts.files);
+            }
             live.log_bytes = position;
             live.facts = facts.clone();
         });
-        if keeps_files {
+        if keeps_files && !checked {
             self.tell_files(summary, told);
         }
         self.tell_stuck(summary, told);

@@ -20,6 +20,7 @@ use crate::active::{Active, Phase};
 use crate::background::in_background;
 use crate::clock;
 use crate::folder::Plan;
+use crate::leases;
 use crate::shared::Shared;
 
 /// How often a push is tried that fails for a reason that may pass.
@@ -45,6 +46,7 @@ impl Driver {
         self.set_phase(Phase::Finishing);
         let cancelled = self.persist("decide how it ended", |active| active.folder.settle());
         let cancelled = cancelled.await?;
+        leases::at_the_end(Arc::clone(&self.shared), Arc::clone(&self.active)).await;
         let survey = self.surveyed().await?;
         let end = Arc::new(end);
         let (mut outcome, output) = {

@@ -29,6 +29,8 @@ use crate::active::{Active, Phase};
 use crate::shared::Shared;
 use end::End;
 
+pub(crate) use survey::{measured_against, worktree_of};
+
 /// Before something that failed, and that may not fail for ever, is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 

@@ -1,22 +1,27 @@
 //! From a prepared worktree to a running worker.
 
 use coord_core::failure::FailureClass;
+use coord_git::Worktree;
 use coord_protocol::AgentEventKind;
 use coord_worker::held::Held;
 use coord_worker::launch::{LaunchError, launch};
 
-use super::{Driver, NotStarted, Started, with_sources};
-use crate::active::Phase;
+use super::{Driver, NotStarted, Started, prepare, with_sources};
+use crate::active::{Active, Phase};
+use crate::leases::{self, Check, LookError};
+use crate::shared::Shared;
 use crate::worker::{self, Place};
 
 impl Driver {
     pub(super) async fn start(&self) -> Result<Started, NotStarted> {
         let prepared = self.prepare().await?;
         let place = prepared.clone();
-        let spec = self.blocking(move |shared, active| worker::launch_spec(shared, active, &place));
-        let spec = spec
-            .await?
-            .map_err(|error| NotStarted::Failed(FailureClass::Configuration, error.to_string()))?;
+        let spec = self.blocking(move |shared, active| {
+            watch(shared, active, &place.worktree)?;
+            worker::launch_spec(shared, active, &place)
+                .map_err(|error| NotStarted::Failed(FailureClass::Configuration, error.to_string()))
+        });
+        let spec = spec.await??;
         match launch(&self.shared.supervisor, &spec).await {
             Ok(held) => {
                 self.announce_start(&held, &prepared);
@@ -50,4 +55,16 @@ impl Driver {
             live.started_at = Some(held.started_at());
         });
     }
+}
+
+/// Before a worker whose edits are checked begins: what is there already, and where its hooks ask.
+fn watch(shared: &Shared, active: &Active, worktree: &Worktree) -> Result<(), NotStarted> {
+    if Check::of(active).is_none() {
+        return Ok(());
+    }
+    leases::open_door(active, shared.addr).map_err(|error| prepare::storage(&error))?;
+    leases::baseline(active, worktree).map_err(|error| match error {
+        LookError::Git(error) => error.into(),
+        LookError::Folder(error) => prepare::storage(&error),
+    })
 }

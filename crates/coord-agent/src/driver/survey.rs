@@ -104,7 +104,7 @@ impl Survey {
 
 /// The commit that the work ends against: the newest of the base branch that it holds, so that what
 /// it was brought up to is not taken for its own. Never one before the point where both parted.
-fn measured_against(
+pub(crate) fn measured_against(
     shared: &Shared,
     active: &Active,
     repo: &Repo,
@@ -136,7 +136,8 @@ fn measured_against(
     }
 }
 
-pub(super) fn worktree_of(plan: &Plan) -> Option<Worktree> {
+/// The worktree that is or was made by `plan`.
+pub(crate) fn worktree_of(plan: &Plan) -> Option<Worktree> {
     Some(Worktree {
         path: plan.worktree.clone()?,
         repo_path: plan.repo.clone(),

@@ -18,12 +18,21 @@ impl<S: Send + Sync> FromRequest<S> for JsonBytes {
     type Rejection = Rejection;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Rejection> {
-        if !is_json(request.headers()) {
-            let error = "the body has to be application/json";
-            return Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
-        }
-        read(request).await.map(Self)
+        json_up_to(request, MAX_BODY_BYTES).await.map(Self)
     }
+}
+
+/// The same with at most `limit` bytes.
+pub(crate) async fn json_up_to(request: Request, limit: usize) -> Result<Bytes, Rejection> {
+    match is_json(request.headers()) {
+        true => read(request, limit).await,
+        false => Err(not_json()),
+    }
+}
+
+fn not_json() -> Rejection {
+    let error = "the body has to be application/json";
+    Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error)
 }
 
 /// A body that may be missing; if there is one, it is JSON.
@@ -42,28 +51,28 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
     }
 }
 
-/// How much of a body that is too large is read all the same, in bytes: a caller that is cut off
-/// while it still sends sees a broken pipe instead of the answer.
-const PATIENCE: usize = 4 * MAX_BODY_BYTES;
+/// How many times the limit is read of a body that is too large: a caller that is cut off while it still
+/// sends sees a broken pipe instead of the answer.
+const PATIENCE: usize = 4;
 
-async fn read(request: Request) -> Result<Bytes, Rejection> {
+async fn read(request: Request, limit: usize) -> Result<Bytes, Rejection> {
     let mut body = request.into_body();
     let mut kept = BytesMut::new();
     let mut length = 0;
-    while length <= PATIENCE
+    while length <= PATIENCE * limit
         && let Some(frame) = body.frame().await
     {
         let frame = frame.map_err(|_| Rejection::bad("the body ended too early"))?;
         let data = frame.into_data().unwrap_or_default();
         length += data.len();
-        if length <= MAX_BODY_BYTES {
+        if length <= limit {
             kept.extend_from_slice(&data);
         }
     }
-    if length <= MAX_BODY_BYTES {
+    if length <= limit {
         return Ok(kept.freeze());
     }
-    let error = format!("the body is larger than {} MiB", MAX_BODY_BYTES >> 20);
+    let error = format!("the body is larger than {} MiB", limit >> 20);
     Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, error))
 }
 

@@ -3,12 +3,14 @@
 pub(crate) mod assignments;
 mod body;
 pub(crate) mod guard;
+mod leases;
 mod logs;
 mod machine;
 mod openapi;
 pub(crate) mod reject;
 pub(crate) mod sse;
 mod streams;
+mod wip;
 mod worktrees;
 
 use std::sync::Arc;
@@ -45,6 +47,9 @@ pub(crate) fn router(ctx: Ctx) -> Router {
         .route("/logs/{id}", get(logs::logs))
         .route("/stream/{id}", get(streams::stream))
         .route("/events", get(streams::events))
+        .route("/hook/{id}", post(leases::hook))
+        .route("/lease/{id}", post(leases::answer))
+        .route("/wip/{id}", get(wip::wip))
         .route("/diff/{id}", get(worktrees::diff))
         .route("/worktree/{id}", delete(worktrees::remove))
         .route("/openapi.json", get(openapi))

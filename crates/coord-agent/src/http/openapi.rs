@@ -3,7 +3,7 @@
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
-use super::{assignments, logs, machine, streams, worktrees};
+use super::{assignments, leases, logs, machine, streams, wip, worktrees};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -21,6 +21,8 @@ use super::{assignments, logs, machine, streams, worktrees};
         logs::logs,
         streams::stream,
         streams::events,
+        leases::answer,
+        wip::wip,
         worktrees::diff,
         worktrees::remove,
     ),

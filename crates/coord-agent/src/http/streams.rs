@@ -3,6 +3,7 @@
 //! A stream ends when the agent does, without `end`: its reader comes back and goes on.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -13,6 +14,7 @@ use coord_protocol::{AgentEvent, ErrorBody};
 use futures_util::{Stream, stream};
 use http::HeaderMap;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use serde::Deserialize;
 use tokio::sync::watch;
 
 use super::logs::Since;
@@ -21,6 +23,7 @@ use super::{Ctx, find, sse};
 use crate::active::{Live, Phase};
 use crate::folder::Folder;
 use crate::hub::Next;
+use crate::leases::Follower;
 use crate::logfile::{self, Lines};
 use crate::registry::Found;
 
@@ -161,18 +164,31 @@ async fn woken<T>(news: &mut watch::Receiver<T>, stopping: &mut watch::Receiver<
     }
 }
 
+/// What a follower promises.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Promise {
+    /// It answers questions about leases.
+    #[serde(default)]
+    leases: bool,
+}
+
 /// What changes on this agent, from now or from the event after `Last-Event-ID` on.
 #[utoipa::path(get, path = "/events", params(
+    ("leases" = Option<bool>, Query, description = "whether the caller answers `lease_asked`"),
     ("last-event-id" = Option<String>, Header, description = "the event to go on after"),
 ), responses((status = 200, body = AgentEvent, content_type = "text/event-stream")))]
 pub(crate) async fn events(
     State(ctx): State<Ctx>,
+    query: Result<Query<Promise>, axum::extract::rejection::QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Rejection> {
+    let Query(Promise { leases }) = query.map_err(|e| Rejection::bad(e.body_text()))?;
     let reader = EventReader {
         position: ctx.hub.position(last_event_id(&headers)),
         news: ctx.hub.watch(),
         stopping: ctx.stopping.subscribe(),
+        // After its position is fixed: what is asked from now on reaches it.
+        _follower: leases.then(|| Follower::new(Arc::clone(&ctx))),
         ctx,
     };
     respond(stream::unfold(reader, |mut reader| async move {
@@ -185,6 +201,8 @@ pub(crate) async fn events(
 
 /// One follower of the hub.
 struct EventReader {
+    /// If it has promised to answer.
+    _follower: Option<Follower>,
     ctx: Ctx,
     position: Option<u64>,
     news: watch::Receiver<u64>,

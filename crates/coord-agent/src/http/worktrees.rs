@@ -45,7 +45,8 @@ fn read_diff(folder: &Folder) -> Result<String, Rejection> {
     }
 }
 
-fn plan(folder: &Folder) -> Result<Plan, Rejection> {
+/// What the worktree is made of.
+pub(super) fn plan(folder: &Folder) -> Result<Plan, Rejection> {
     let plan = folder.plan();
     let plan = plan.map_err(|e| Rejection::storage("read the assignment", &e))?;
     plan.ok_or_else(|| Rejection::conflict("there is no worktree yet"))

@@ -44,6 +44,8 @@ pub(crate) struct Special {
     pub(crate) args: Vec<String>,
     /// The token that it asks for.
     pub(crate) token: Option<&'static str>,
+    /// How many workers at once; else two.
+    pub(crate) workers: Option<u32>,
     /// It makes no worktrees ready, so that nothing happens in the repository by itself.
     pub(crate) cold: bool,
 }
@@ -73,10 +75,11 @@ impl Rig {
             format!(
                 "repos:\n  - name: shop\n    forge: local\n    default_branch: main\n{}\
                  machines:\n  - name: laptop\n    host: 127.0.0.1\n    capabilities: [docker]\n    \
-                 repos: [shop]\n    repo_paths:\n      shop: {path:?}\n    max_workers: 2\n\
+                 repos: [shop]\n    repo_paths:\n      shop: {path:?}\n    max_workers: {}\n\
                  worker:\n  command: {command:?}\n  grace_seconds: 1\n\
                  housekeeping:\n  warm_worktrees: {}\n",
                 special.repo,
+                special.workers.unwrap_or(2),
                 u8::from(!special.cold)
             ),
         )

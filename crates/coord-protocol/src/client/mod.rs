@@ -4,6 +4,7 @@ mod error;
 mod log;
 mod sse;
 mod transport;
+mod wip;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -27,8 +28,8 @@ pub use transport::Timeouts;
 
 use crate::health::Feature;
 use crate::{
-    AgentEvent, AssignBody, AssignmentRow, ErrorBody, Health, InputBody, PROTOCOL, PROTOCOL_HEADER,
-    Repos, StatusAnswer, StatusQuery,
+    AgentEvent, AssignBody, AssignmentRow, ErrorBody, Health, InputBody, LeaseAnswer, LeaseTaken,
+    PROTOCOL, PROTOCOL_HEADER, Repos, StatusAnswer, StatusQuery,
 };
 use error::BoxError;
 use transport::{Repeatable, Transport};
@@ -237,7 +238,38 @@ impl AgentClient {
     /// # Errors
     /// See [`ClientError`]; [`ClientError::Refused`] with 404 from an agent of 0.1.0.
     pub async fn events(&self, last: Option<&str>) -> Result<AgentEvents, ClientError> {
-        let body = self.open_stream("/events", last).await?;
+        self.events_at("/events", last).await
+    }
+
+    /// The same for a follower that answers every [`crate::AgentEventKind::LeaseAsked`] at once, with
+    /// [`AgentClient::answer_lease`]: the agent asks only while there is such a follower.
+    ///
+    /// # Errors
+    /// As for [`AgentClient::events`].
+    pub async fn events_answering_leases(
+        &self,
+        last: Option<&str>,
+    ) -> Result<AgentEvents, ClientError> {
+        self.events_at("/events?leases=true", last).await
+    }
+
+    /// `POST /lease/{id}`: whether a worker may change the path that it asked for; `false` if nobody
+    /// waits for the answer any more.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; [`ClientError::Refused`] with 404 for an unknown id.
+    pub async fn answer_lease(
+        &self,
+        id: &AssignmentId,
+        answer: &LeaseAnswer,
+    ) -> Result<bool, ClientError> {
+        let path = format!("/lease/{id}");
+        let answered: LeaseTaken = self.post(&path, answer, false).await?;
+        Ok(answered.taken)
+    }
+
+    async fn events_at(&self, path: &str, last: Option<&str>) -> Result<AgentEvents, ClientError> {
+        let body = self.open_stream(path, last).await?;
         let client = self.clone();
         let events = sse::events(self.url(), body, self.target.timeouts.idle);
         Ok(Box::pin(

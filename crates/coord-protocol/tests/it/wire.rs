@@ -4,6 +4,7 @@ use coord_core::assignment::{WorkerEnd, WorkerResult};
 use coord_core::command::AgentReport;
 use coord_core::failure::FailureClass;
 use coord_core::ids::{AssignmentId, Timestamp};
+use coord_core::lease::Denial;
 use coord_protocol::{
     AgentEvent, AgentEventKind, AssignmentStatus, AssignmentType, EndReport, EndResult,
     FailureKind, Health, RepoState, Repos, StatusAnswer,
@@ -48,6 +49,66 @@ fn the_status_of_an_old_agent() {
         (Some("issue-8-t"), 1, true)
     );
     assert_eq!((end.cost_usd, end.turns, end.error), (0.5, 3, None));
+}
+
+#[test]
+fn what_is_told_of_edits_reaches_the_board() {
+    let id = AssignmentId::from_bits(7);
+    let report = |text: &str| {
+        let text = format!(r#"{{"seq":1,"at":1.0,"id":"{id}",{text}}}"#);
+        let event: AgentEvent = serde_json::from_str(&text).unwrap();
+        let written = serde_json::to_value(&event).unwrap();
+        assert_eq!(
+            written,
+            serde_json::from_str::<serde_json::Value>(&text).unwrap()
+        );
+        event.report().map(|(_, report)| report)
+    };
+    let path = || "src/a.rs".to_owned();
+    assert_eq!(
+        report(r#""kind":"lease_asked","ask":9007199254740991,"path":"src/a.rs""#),
+        Some(AgentReport::LeaseAsked {
+            ask: (1 << 53) - 1,
+            path: path()
+        })
+    );
+    let denied = |denial: &str| {
+        report(&format!(
+            r#""kind":"edit_denied","path":"src/a.rs","tool":"Edit","reason":"r",{denial}"#
+        ))
+    };
+    let expected = |why| {
+        let tool = "Edit".to_owned();
+        Some(AgentReport::EditDenied {
+            path: path(),
+            tool,
+            why,
+        })
+    };
+    let by = AssignmentId::from_bits(8);
+    assert_eq!(
+        denied(&format!(r#""denial":"leased","by":"{by}""#)),
+        expected(Denial::Leased { by })
+    );
+    assert_eq!(denied(r#""denial":"outside""#), expected(Denial::Outside));
+    assert_eq!(
+        report(r#""kind":"edit_unchecked","path":"src/a.rs""#),
+        Some(AgentReport::EditUnchecked { path: path() })
+    );
+    assert_eq!(
+        report(r#""kind":"files_restored","paths":["src/a.rs"]"#),
+        Some(AgentReport::FilesRestored {
+            paths: vec![path()]
+        })
+    );
+}
+
+#[test]
+fn a_denial_of_a_newer_agent_is_no_error() {
+    let text = r#"{"seq":1,"at":1.0,"id":"000000000007","kind":"edit_denied","path":"a","tool":"Edit",
+        "reason":"r","denial":"by_decree","of":"somebody"}"#;
+    let event: AgentEvent = serde_json::from_str(text).unwrap();
+    assert_eq!(event.report(), None);
 }
 
 #[test]

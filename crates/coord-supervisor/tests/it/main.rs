@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 mod ends;
+mod hook;
 mod memory;
 mod output;
 mod place;

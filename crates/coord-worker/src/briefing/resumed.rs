@@ -1,16 +1,18 @@
 //! The prompt of a worker whose session goes on: it knows its task and its rules already.
 
-use super::PROTOCOL;
+use super::{CHECKED, PROTOCOL};
 
-/// What a worker is told whose session goes on. `task` is trusted: a person's words.
+/// What a worker is told whose session goes on. `task` is trusted: a person's words. `checked` as in
+/// [`super::Briefing`]: it may not have been so before.
 #[must_use]
-pub fn resumed(branch: &str, task: &str) -> String {
+pub fn resumed(branch: &str, task: &str, checked: bool) -> String {
     let task = task.trim();
+    let checked = if checked { CHECKED } else { "" };
     format!(
         "{task}\n\n# Where you are\n\n\
          In a git worktree of your own on the branch `{branch}`, maybe in another folder than before: \
          `pwd` says which. What you had committed is there. The rules are the same as before.\n\
-         {PROTOCOL}"
+         {checked}{PROTOCOL}"
     )
 }
 
@@ -19,8 +21,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn edits_that_are_checked_from_now_on_are_told() {
+        let text = resumed("b", "Go on.", true);
+        assert!(
+            text.contains("the same as before.\n- Every edit is checked"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn it_says_what_is_new_and_where_it_is() {
-        insta::assert_snapshot!(resumed("issue-7-fix", "Take the blue one.\n"), @r"
+        insta::assert_snapshot!(resumed("issue-7-fix", "Take the blue one.\n", false), @r"
         Take the blue one.
 
         # Where you are

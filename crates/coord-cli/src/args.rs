@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agent, assign, completions, config, done, drive, fix, history, issue, log, merge, notify, pr,
-    resume, resume_stuck, retry, review, session, smoke, status, stop, sync, test, up, usage, wait,
-    watch, why,
+    agent, approve, assign, completions, config, done, drive, fix, history, issue, log, merge,
+    notify, plan, pr, radar, reject, resume, resume_stuck, retry, review, session, smoke, split,
+    status, stop, sync, test, up, usage, wait, watch, why,
 };
 use crate::demo;
 use crate::printer::Printer;
@@ -48,6 +48,14 @@ impl Cli {
 #[derive(Debug, Subcommand)]
 #[command(defer = true)] // Only the arguments of the command that is given are built.
 pub(crate) enum Command {
+    /// Propose what to work on next, and where
+    Plan(plan::PlanArgs),
+    /// Start the work that a plan proposes
+    Approve(approve::ApproveArgs),
+    /// Put aside what a plan proposes
+    Reject(reject::RejectArgs),
+    /// Open the sub-issues that a plan proposes
+    Split(split::SplitArgs),
     /// Put a worker on an issue
     Assign(assign::AssignArgs),
     /// Show machines, assignments and the merge queue
@@ -72,6 +80,8 @@ pub(crate) enum Command {
     Fix(fix::FixArgs),
     /// Merge what its gates let pass, in order, each tested together with what is merged before
     Merge(merge::MergeArgs),
+    /// Show which branches are going to conflict, and where
+    Radar(radar::RadarArgs),
     /// Do one pass of the loop: hear the agents, do what is due, tell what happened
     Notify(notify::NotifyArgs),
     /// Run the loop without an agent: follow all agents, do what is due

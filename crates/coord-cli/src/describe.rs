@@ -1,6 +1,8 @@
 //! Events and standings in people's words. Everything untrusted goes through [`plain`].
 
 mod delivery;
+mod keeping_apart;
+mod planning;
 mod standing;
 
 use std::fmt::Display;
@@ -19,6 +21,7 @@ use coord_core::why::{WaitsFor, Why};
 use crate::printer::{BAD, GOOD, STRONG, WARN, paint, plain};
 
 pub(crate) use delivery::{finding, review, smoke};
+pub(crate) use planning::planner;
 pub(crate) use standing::{standing, state};
 
 /// One event in one line.
@@ -48,9 +51,39 @@ pub(crate) fn event(event: &BoardEvent) -> String {
         ),
         BoardEvent::AssignmentAccepted { id } => format!("{id} accepted by its agent"),
         BoardEvent::WorkerStarted { id, .. } => format!("{id} worker started"),
-        BoardEvent::FilesObserved { id, paths } => {
-            format!("{id} changes {}", plain(&paths.join(", ")))
+        BoardEvent::FilesObserved { id, paths, foreign } => {
+            keeping_apart::observed(id, paths, foreign)
         }
+        BoardEvent::LeaseGranted { id, paths } => {
+            format!("{id} holds {} from now on", plain(&paths.join(", ")))
+        }
+        BoardEvent::EditDenied {
+            id,
+            path,
+            tool,
+            why,
+        } => keeping_apart::denied(id, path, tool, why),
+        BoardEvent::EditUnchecked { id, path } => keeping_apart::unchecked(id, path),
+        BoardEvent::FilesRestored { id, paths } => keeping_apart::restored(id, paths),
+        BoardEvent::ConflictForeseen { id, with, paths } => {
+            keeping_apart::foreseen(id, with.as_ref(), paths)
+        }
+        BoardEvent::ConflictGone { id, with } => keeping_apart::gone(id, with.as_ref()),
+        BoardEvent::Planned { plan } => planning::planned(plan),
+        BoardEvent::ProposalApproved { proposal, id } => {
+            format!("{id} carries out proposal {proposal}")
+        }
+        BoardEvent::ProposalRejected { proposal } => format!("proposal {proposal} rejected"),
+        BoardEvent::SplitRejected { split } => format!("split {split} rejected"),
+        BoardEvent::SplitStarted { split, .. } => {
+            format!("split {split}: its sub-issues are being created")
+        }
+        BoardEvent::SplitDone {
+            split,
+            issue,
+            created,
+        } => planning::split(*split, issue, created),
+        BoardEvent::SplitFailed { split, error } => planning::not_split(*split, error),
         BoardEvent::OverlapObserved { id, other, path } => {
             format!(
                 "{} {id} and {other} both change {}",
@@ -340,6 +373,8 @@ pub(crate) fn effect(key: &EffectKey) -> String {
         EffectKind::Dispatch => "the dispatch of",
         EffectKind::Cancel => "the stop of",
         EffectKind::Guide => "the guidance for",
+        EffectKind::Tell => "the word to",
+        EffectKind::Split => "creating the sub-issues of",
         EffectKind::Comment => {
             return format!("the comment `{first}` on {}", second.unwrap_or_default());
         }
@@ -359,7 +394,7 @@ pub(crate) fn effect(key: &EffectKey) -> String {
 fn is_told_otherwise(key: &EffectKey) -> bool {
     matches!(
         EffectKind::of(key),
-        Some(EffectKind::Test | EffectKind::Pull | EffectKind::Judge)
+        Some(EffectKind::Test | EffectKind::Pull | EffectKind::Judge | EffectKind::Split)
     )
 }
 
@@ -370,6 +405,8 @@ pub(crate) fn is_detail(event: &BoardEvent) -> bool {
         | BoardEvent::ClaimWon { .. }
         | BoardEvent::AssignmentAccepted { .. }
         | BoardEvent::SpendingObserved { .. }
+        | BoardEvent::LeaseGranted { .. }
+        | BoardEvent::ProposalApproved { .. }
         | BoardEvent::AssignmentArchived { .. } => true,
         BoardEvent::EffectSettled { key, outcome } => {
             !matches!(outcome, Outcome::Failed { .. }) || is_told_otherwise(key)

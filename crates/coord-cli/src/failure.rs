@@ -115,6 +115,7 @@ impl From<EngineError> for Failure {
             EngineError::UnknownRepo(_)
             | EngineError::UnknownIssue { .. }
             | EngineError::UnknownAssignment(_)
+            | EngineError::UnknownProposal(_)
             | EngineError::Ambiguous { .. } => exit::USAGE,
             EngineError::Store(_)
             | EngineError::Forge { .. }
@@ -202,8 +203,14 @@ impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         use coord_core::command::Rule;
         let code = match refusal.rule {
-            Rule::Configuration | Rule::UnknownAssignment => exit::USAGE,
+            Rule::Configuration
+            | Rule::UnknownAssignment
+            | Rule::UnknownIssue
+            | Rule::UnknownProposal => exit::USAGE,
             Rule::IssueClosed
+            | Rule::Duplicate
+            | Rule::Invalid
+            | Rule::Capability
             | Rule::Untrusted
             | Rule::Claimed
             | Rule::ClaimUnknown

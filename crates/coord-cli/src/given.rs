@@ -29,12 +29,7 @@ impl GuidanceArgs {
     pub(crate) fn read(&self) -> Result<Option<String>, Failure> {
         let text = match (&self.guidance, &self.guidance_file) {
             (Some(text), _) => text.clone(),
-            (None, Some(file)) => {
-                let mut text = String::new();
-                let read = open(file).and_then(|mut from| from.read_to_string(&mut text));
-                read.map_err(io(file))?;
-                text
-            }
+            (None, Some(file)) => all_of(file)?,
             (None, None) => return Ok(None),
         };
         match text.trim().is_empty() {
@@ -42,6 +37,14 @@ impl GuidanceArgs {
             false => Ok(Some(text)),
         }
     }
+}
+
+/// A whole file; `-` is stdin.
+pub(crate) fn all_of(file: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = open(file).and_then(|mut from| from.read_to_string(&mut text));
+    read.map_err(io(file))?;
+    Ok(text)
 }
 
 /// The end of a file, at most `limit` bytes of text; `-` is stdin.

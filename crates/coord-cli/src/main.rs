@@ -2,6 +2,7 @@
 
 mod app;
 mod args;
+mod blocked;
 mod budget;
 mod commands;
 mod demo;
@@ -10,12 +11,15 @@ mod exit;
 mod failure;
 mod given;
 mod live;
+mod live_line;
 mod log_line;
 mod mirror;
 mod narrator;
 mod postponed;
 mod printer;
+mod proposed;
 mod serving;
+mod start;
 mod time;
 mod tips;
 mod waiting;

@@ -13,7 +13,7 @@ use coord_store::Committed;
 use crate::commands::assign::assigned;
 use crate::describe::{event, is_detail};
 use crate::postponed;
-use crate::printer::{FAINT, Printer, paint, plain};
+use crate::printer::{FAINT, Printer, WARN, paint, plain};
 
 /// Tells what happens while a command works: to stderr, for people.
 pub(crate) struct Narrator {
@@ -77,7 +77,14 @@ impl Narrator {
                 };
                 (coord_engine::now(), text)
             }
-            Progress::Recorded(_) | Progress::Carried(Carried::Settled { .. }) => return,
+            Progress::Radar { repo, trouble } if self.only.is_none() => {
+                let what = paint(WARN, "conflicts cannot be foreseen");
+                let text = format!("{repo}: {what}: {}", plain(trouble));
+                (coord_engine::now(), text)
+            }
+            Progress::Recorded(_)
+            | Progress::Radar { .. }
+            | Progress::Carried(Carried::Settled { .. }) => return,
         };
         self.printer.note(format_args!(
             "{}  {text}",

@@ -56,6 +56,12 @@ impl Printer {
         }
     }
 
+    /// Writes over the line that was written so before. Only for terminals.
+    pub(crate) fn write_over(self, text: &str) {
+        let mut err = std::io::stderr().lock();
+        let _ = write!(err, "\r\u{1b}[K{text}").and_then(|()| err.flush());
+    }
+
     /// What a person can do next, where there is something.
     pub(crate) fn hint(self, hint: Option<&str>) {
         if let Some(hint) = hint {
@@ -78,8 +84,20 @@ impl Printer {
         self.line(text);
     }
 
+    /// One JSON value in one line, for who reads one after the other.
+    pub(crate) fn json_line(self, value: &serde_json::Value) {
+        self.line(value);
+    }
+
     /// A table that fits the terminal; unlimited where there is none.
     pub(crate) fn table(self, header: &[&str], rows: Vec<Vec<String>>) {
+        for line in Self::table_lines(header, rows) {
+            self.line(line);
+        }
+    }
+
+    /// The lines of a table; a row that does not fit has several.
+    pub(crate) fn table_lines(header: &[&str], rows: Vec<Vec<String>>) -> Vec<String> {
         let mut table = Table::new();
         table
             .load_style(presets::NOTHING)
@@ -89,9 +107,8 @@ impl Printer {
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
         }
-        for line in table.lines() {
-            self.line(line.trim_end());
-        }
+        let lines = table.lines();
+        lines.map(|line| line.trim_end().to_owned()).collect()
     }
 }
 

@@ -74,6 +74,8 @@ impl Config {
                 default: Some(self.models.default.clone()),
                 escalation: self.models.escalation.clone(),
                 labels: self.models.labels.clone(),
+                sizes: self.models.sizes.clone(),
+                learn: self.models.learn,
             },
             concurrency: ConcurrencyPolicy {
                 stagger_seconds: self.concurrency.stagger_seconds,
@@ -96,6 +98,7 @@ impl Config {
             reviews: self.reviews.policy(),
             smoke: self.smoke_tests.policy(),
             coordinator_only_files: self.coordinator_only_files.clone(),
+            leases: self.leases,
             on_round_complete: self
                 .hooks
                 .on_round_complete
@@ -173,6 +176,7 @@ impl Repo {
                 ForgeKind::Github => true,
                 ForgeKind::Local => false,
             },
+            github: self.github.clone(),
         }
     }
 }

@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use coord_core::assignment::{Goal, MergeMethod};
 use coord_core::delivery::PullAuthor;
 use coord_core::ids::{MachineName, RepoName};
+use coord_core::lease::LeaseMode;
 use coord_core::policy::Gate;
+use coord_core::proposal::Size;
 use serde::Serialize;
 
 use crate::deny::DEFAULT_DENY;
@@ -37,6 +39,10 @@ pub struct Config {
     pub worker_permissions: WorkerPermissions,
     /// What is kept, and how long.
     pub housekeeping: Housekeeping,
+    /// Who proposes what to work on, and with what.
+    pub plan: Planning,
+    /// How it is seen to that no two workers change the same file.
+    pub leases: LeaseMode,
     /// Globs of files that no worker may change, relative to the root of a repository.
     pub coordinator_only_files: Vec<String>,
     /// The API of GitHub or of an Enterprise server, without a slash at the end.
@@ -138,16 +144,49 @@ pub struct Concurrency {
     pub stale_threshold: u32,
 }
 
-/// Which model a worker gets: flag, then label, then default.
+/// Which model a worker gets: flag, then label, then size, then default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Models {
-    /// When neither flag nor label says otherwise.
+    /// When neither flag nor label nor size says otherwise.
     pub default: String,
     /// From the cheapest to the strongest.
     pub escalation: Vec<String>,
     /// Model by label of the issue, in the order of the file; the first that matches counts.
     #[serde(serialize_with = "write::labels")]
     pub labels: Vec<(String, String)>,
+    /// Model by the size that a planner sees in an issue.
+    pub sizes: BTreeMap<Size, String>,
+    /// Whether how earlier work in the repository went moves the first model by one rung.
+    pub learn: bool,
+}
+
+/// Who proposes what to work on, and with what.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Planning {
+    /// Who does it.
+    pub planner: PlannerChoice,
+    /// The model that is asked; `None`: the program's own default.
+    pub model: Option<String>,
+    /// Whether it may read the repositories before it answers.
+    pub explore: bool,
+    /// How much it is told, in tokens; an estimate.
+    pub context_tokens: usize,
+    /// How long it may think.
+    pub timeout_seconds: u64,
+    /// US dollars that one plan may cost.
+    pub budget_usd: f64,
+}
+
+/// Who proposes what to work on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlannerChoice {
+    /// A model where the worker's program is on this machine, else rules.
+    Auto,
+    /// A model; rules where it fails.
+    Brain,
+    /// Rules: no model is asked.
+    Rules,
 }
 
 /// What runs at the end of rounds and sessions, in order.
@@ -413,6 +452,8 @@ impl Default for Config {
             smoke_tests: SmokeTests::default(),
             worker_permissions: WorkerPermissions::default(),
             housekeeping: Housekeeping::default(),
+            plan: Planning::default(),
+            leases: LeaseMode::default(),
             coordinator_only_files: Vec::new(),
             github_api_url: "https://api.github.com".to_owned(),
             github_app: None,
@@ -443,6 +484,21 @@ impl Default for Models {
             default: "sonnet".to_owned(),
             escalation: ["haiku", "sonnet", "opus"].map(str::to_owned).to_vec(),
             labels: Vec::new(),
+            sizes: BTreeMap::new(),
+            learn: false,
+        }
+    }
+}
+
+impl Default for Planning {
+    fn default() -> Self {
+        Self {
+            planner: PlannerChoice::Auto,
+            model: None,
+            explore: false,
+            context_tokens: 60_000,
+            timeout_seconds: 600,
+            budget_usd: 2.0,
         }
     }
 }

@@ -20,8 +20,9 @@ mod write;
 
 pub use config::{
     Association, Budgets, CapabilityRule, CheckoutCommand, Concurrency, Config, ForgeKind,
-    GithubApp, Hook, Hooks, Housekeeping, Machine, Models, NamedHook, Pipeline, Repo, Reviews,
-    SettingSource, SmokeTests, Trust, Worker, WorkerPermissions, WorktreeSetup,
+    GithubApp, Hook, Hooks, Housekeeping, Machine, Models, NamedHook, Pipeline, PlannerChoice,
+    Planning, Repo, Reviews, SettingSource, SmokeTests, Trust, Worker, WorkerPermissions,
+    WorktreeSetup,
 };
 pub use deny::DEFAULT_DENY;
 pub use error::{ConfigError, Invalid};

@@ -56,11 +56,14 @@ impl Engine {
         self.decide(&Command::Assign(Box::new(request))).await
     }
 
-    async fn request(&self, input: AssignInput) -> Result<AssignRequest, EngineError> {
+    pub(crate) async fn request(&self, input: AssignInput) -> Result<AssignRequest, EngineError> {
         let (issue, evidence) = self.look_up(&input.repo, input.issue).await?;
+        let blockers = self.blocked_by(&input.repo, &issue).await?;
         Ok(AssignRequest {
             id: clock::fresh_id(),
             machine: input.machine,
+            blocked_by: blockers.into_iter().map(|it| it.issue).collect(),
+            record: self.store().track_record(&input.repo).await?,
             repo: input.repo,
             issue,
             model: input.model,
@@ -71,6 +74,9 @@ impl Engine {
             waivers: input.waivers,
             goal: input.goal,
             freshness: input.freshness,
+            proposal: None,
+            notes: None,
+            size: None,
         })
     }
 

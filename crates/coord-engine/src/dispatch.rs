@@ -1,11 +1,14 @@
 //! Handing work to agents, and having them stop it.
 
+use std::borrow::Cow;
+
 use coord_core::Board;
 use coord_core::assignment::AssignmentState;
 use coord_core::command::{AgentReport, Command};
 use coord_core::effect::{DispatchSpec, Outcome};
 use coord_core::failure::FailureClass;
 use coord_core::ids::{AssignmentId, MachineName};
+use coord_core::lease::LeaseMode;
 use coord_protocol::{AgentClient, AssignBody, ClientError, Feature, StatusQuery};
 
 use crate::clock;
@@ -51,17 +54,24 @@ impl Engine {
         body: &AssignBody,
         before: Option<&Board>,
     ) -> Result<Option<Outcome>, ClientError> {
-        if let Some(feature) = needed(spec)
-            && !client.health().await?.can(feature)
-        {
-            return Ok(Some(too_old(&spec.machine, feature)));
+        let mut body = Cow::Borrowed(body);
+        let needs = needed(spec);
+        if needs.is_some() || body.leases.is_some() {
+            let health = client.health().await?;
+            if let Some(feature) = needs.filter(|feature| !health.can(*feature)) {
+                return Ok(Some(too_old(&spec.machine, feature)));
+            }
+            if !health.can(Feature::Leases) {
+                let body = body.to_mut();
+                (body.leases, body.leased) = (None, Vec::new());
+            }
         }
         if let Some(board) = before
             && self.was_taken(client, board, spec).await?
         {
             return Ok(None);
         }
-        client.assign(body).await.map(|_| None)
+        client.assign(&body).await.map(|_| None)
     }
 
     /// Whether the agent has the assignment from an earlier try. What a reader is given may have
@@ -129,6 +139,8 @@ impl Engine {
             // Costs a pipe; the agent closes it after the result.
             steerable: true,
             max_budget_usd: spec.max_budget_usd,
+            leases: (spec.leases != LeaseMode::Off).then(|| spec.leases.into()),
+            leased: spec.leased.iter().cloned().collect(),
             ..AssignBody::default()
         }
     }
@@ -162,7 +174,7 @@ impl Engine {
         match (running(before), running(&now)) {
             (Some(it), _) => {
                 let report = self.report(&it.machine, id.clone(), AgentReport::Unknown);
-                report.await.map_err(Later::new)
+                report.await.map(drop).map_err(Later::new)
             }
             (None, Some(_)) => Err(Later::new("its dispatch was still on the way")),
             (None, None) => Ok(()),
@@ -237,7 +249,8 @@ fn too_old(machine: &MachineName, lacks: Feature) -> Outcome {
         | Feature::Input
         | Feature::Diff
         | Feature::DeleteWorktree
-        | Feature::StatusQuery => "go on with a branch",
+        | Feature::StatusQuery
+        | Feature::Leases => "go on with a branch",
     };
     Outcome::Failed {
         class: FailureClass::Configuration,

@@ -1,4 +1,5 @@
-//! The loop: due effects are carried out, agents are followed, until the caller has seen enough.
+//! The loop: due effects are carried out, agents and branches are followed, until the caller has seen
+//! enough.
 //!
 //! The board in the store is the only state. The loop owns nothing but the effects that it is
 //! carrying out; it can be dropped at any moment, and another one goes on from the store.
@@ -6,7 +7,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use coord_core::ids::{EffectKey, Timestamp};
+use coord_core::ids::{EffectKey, RepoName, Timestamp};
 use coord_core::key::EffectKind;
 use coord_core::{Board, Command, Recorded};
 use coord_protocol::AgentEvent;
@@ -35,6 +36,13 @@ pub enum Progress {
     Worker(AgentEvent),
     /// An effect was carried out, or could not be for now.
     Carried(Carried),
+    /// Nobody can say which branches of a repository are going to conflict.
+    Radar {
+        /// The repository.
+        repo: RepoName,
+        /// Why, in one line.
+        trouble: String,
+    },
 }
 
 impl Engine {
@@ -102,6 +110,11 @@ impl Engine {
                 .clone()
                 .follow(machine.clone(), client.clone(), progress.clone());
             followers.spawn(follow);
+        }
+        followers.spawn(self.clone().watch_blockers());
+        for repo in self.0.repos.keys() {
+            let watch = self.clone().watch_conflicts(repo.clone(), progress.clone());
+            followers.spawn(watch);
         }
         followers
     }

@@ -177,7 +177,14 @@ impl Engine {
                 id,
                 guidance,
                 seq,
-            } => self.tell(machine, id, guidance, *seq).await,
+            } => self.guide_worker(machine, id, guidance, *seq).await,
+            Effect::Tell {
+                machine,
+                id,
+                text,
+                seq,
+            } => self.tell_worker(machine, id, text, *seq).await,
+            Effect::Split(spec) => self.split(spec).await,
             Effect::PostComment(comment) => self.comment(comment).await,
             Effect::RunTest {
                 id, issue, head, ..
@@ -264,6 +271,7 @@ impl Engine {
             EngineError::Store(_)
             | EngineError::UnknownIssue { .. }
             | EngineError::UnknownAssignment(_)
+            | EngineError::UnknownProposal(_)
             | EngineError::Ambiguous { .. }
             | EngineError::Git { .. }
             | EngineError::Home { .. } => return Err(Later::new(with_causes(&error))),

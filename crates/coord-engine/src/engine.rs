@@ -17,6 +17,7 @@ use crate::clock;
 use crate::error::EngineError;
 use crate::leases::InHand;
 use crate::owner::Owner;
+use crate::radar::{Memories, Moves};
 use crate::repos::RepoContext;
 use crate::serving::{ReviewTexts, SmokeCommand};
 use crate::tests_run;
@@ -64,6 +65,8 @@ pub(crate) struct Inner {
     pub(crate) smoke: Option<SmokeCommand>,
     pub(crate) owner: Owner,
     pub(crate) in_hand: InHand,
+    pub(crate) memories: Memories,
+    pub(crate) moves: Moves,
 }
 
 impl Engine {
@@ -90,6 +93,8 @@ impl Engine {
             smoke: setup.smoke,
             owner,
             in_hand: InHand::default(),
+            memories: Memories::default(),
+            moves: Moves::default(),
         })))
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use coord_core::ids::{AssignmentId, RepoName};
+use coord_core::ids::{AssignmentId, ProposalId, RepoName};
 use coord_forge::ForgeError;
 use coord_git::GitError;
 use coord_store::StoreError;
@@ -43,6 +43,9 @@ pub enum EngineError {
     /// No assignment, on the board or finished, has this id.
     #[error("there is no assignment `{0}`")]
     UnknownAssignment(String),
+    /// Nothing that is proposed has this id.
+    #[error("nothing that is proposed has the id {0}")]
+    UnknownProposal(ProposalId),
     /// Several assignments have ids that begin like this.
     #[error("`{prefix}` is the beginning of several assignment ids: {}", join(.found))]
     Ambiguous {
@@ -92,6 +95,9 @@ impl EngineError {
             )),
             Self::Git { source, .. } => source.hint(),
             Self::UnknownAssignment(_) => Some("`coord status` shows the ids".to_owned()),
+            Self::UnknownProposal(_) => Some(
+                "`coord status` lists what is proposed; a new plan replaces the one before".to_owned(),
+            ),
             Self::Ambiguous { .. } => Some("type more of it".to_owned()),
             Self::Home { .. } => Some("set COORD_HOME to a folder that you can write".to_owned()),
         }

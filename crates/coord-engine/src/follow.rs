@@ -1,8 +1,10 @@
 //! Following agents: what they say becomes commands, and nothing that they said is missed.
 //!
 //! On every connection the events are subscribed to first and the whole status is asked for
-//! second; reports are idempotent, so what arrives twice changes nothing.
+//! second; reports are idempotent, so what arrives twice changes nothing. What a worker waits for,
+//! and what a person should see at once, overtakes everything else.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use coord_core::assignment::{Assignment, AssignmentState};
@@ -10,22 +12,32 @@ use coord_core::command::AgentReport;
 use coord_core::ids::{AssignmentId, MachineName, Timestamp};
 use coord_core::{Board, Command};
 use coord_protocol::{
-    ActiveRow, AgentClient, AgentEvent, AgentEventKind, ClientError, Feature, StatusQuery,
+    ActiveRow, AgentClient, AgentEvent, AgentEventKind, AgentEvents, ClientError, Feature, Health,
+    StatusQuery,
 };
+use coord_store::Committed;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 
 use crate::agents::{AgentView, ask};
 use crate::clock;
+use crate::cursors::Cursor;
 use crate::drive::Progress;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::grants::Wanted;
 
 /// First and last delay between two attempts to reach an agent.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
 /// How often an agent without `/events` (0.1.0) is asked.
 const POLL: Duration = Duration::from_secs(2);
+
+/// How many events may wait for those before them, and how many may be dealt with at once that wait
+/// for nothing.
+const WAITING: usize = 4096;
+const URGENT: usize = 256;
 
 /// Longer than any attempt to reach an agent takes, with the pause after it. After more than that
 /// nobody has tried: the machine that this runs on slept.
@@ -46,6 +58,30 @@ impl Silence {
             self.since = now;
         }
         self.last = now;
+    }
+}
+
+/// An agent that is followed.
+struct Line {
+    machine: MachineName,
+    client: AgentClient,
+    progress: mpsc::Sender<Progress>,
+    /// How far it was heard.
+    heard: Cursor,
+    /// Whether it has answered since the last interruption.
+    reached: bool,
+}
+
+impl Line {
+    /// What happens from now on, and what has happened since somebody heard it last.
+    async fn subscribe(&self, health: &Health) -> Result<AgentEvents, ClientError> {
+        let cursor = self.heard.read().await;
+        // What no agent has ever given is answered with where it is now.
+        let cursor = Some(cursor.as_deref().unwrap_or("nowhere"));
+        match health.can(Feature::Leases) {
+            true => self.client.events_answering_leases(cursor).await,
+            false => self.client.events(cursor).await,
+        }
     }
 }
 
@@ -79,12 +115,16 @@ impl Engine {
     ) -> EngineError {
         let mut delay = RETRY.0;
         let mut silence = Silence::default();
+        let mut line = Line {
+            machine: machine.clone(),
+            client,
+            progress,
+            heard: Cursor::of(&self.0.home, &machine),
+            reached: false,
+        };
         loop {
-            let mut reached = false;
-            match self
-                .follow_once(&machine, &client, &progress, &mut reached)
-                .await
-            {
+            line.reached = false;
+            match self.follow_once(&mut line).await {
                 Interrupted::Board(error) => return error,
                 Interrupted::Agent(error) => {
                     let unreachable = Command::AgentUnreachable {
@@ -94,13 +134,13 @@ impl Engine {
                     if let Err(error) = self.command(unreachable).await {
                         return error;
                     }
-                    silence.goes_on(clock::now(), reached);
+                    silence.goes_on(clock::now(), line.reached);
                     if let Err(error) = self.give_up_on(&machine, &silence).await {
                         return error;
                     }
                 }
             }
-            delay = if reached {
+            delay = if line.reached {
                 RETRY.0
             } else {
                 RETRY.1.min(delay * 2)
@@ -131,84 +171,143 @@ impl Engine {
         (!left.is_zero()).then_some(left)
     }
 
-    async fn follow_once(
-        &self,
-        machine: &MachineName,
-        client: &AgentClient,
-        progress: &mpsc::Sender<Progress>,
-        reached: &mut bool,
-    ) -> Interrupted {
+    async fn follow_once(&self, line: &mut Line) -> Interrupted {
         let followed = async {
-            if !client.health().await?.can(Feature::Events) {
-                return self.poll(machine, client, reached).await;
+            let health = line.client.health().await?;
+            if !health.can(Feature::Events) {
+                return self.poll(line).await;
             }
-            let mut events = client.events(None).await?;
-            self.catch_up(machine, client).await?;
-            *reached = true;
-            while let Some(event) = events.next().await {
-                self.hear(machine, client, event?, progress).await?;
+            let events = line.subscribe(&health).await?;
+            let (queue, queued) = mpsc::channel(WAITING);
+            let (machine, client) = (line.machine.clone(), line.client.clone());
+            tokio::select! {
+                over = self.read(&machine, &client, events, queue) => over,
+                over = self.hear_in_order(line, queued) => over,
             }
-            Err(Interrupted::Agent(
-                "the agent closed its stream of events".to_owned(),
-            ))
         };
-        let Err(interrupted): Result<std::convert::Infallible, _> = followed.await;
+        let Err(interrupted) = followed.await;
         interrupted
     }
 
-    async fn poll(
-        &self,
-        machine: &MachineName,
-        client: &AgentClient,
-        reached: &mut bool,
-    ) -> Result<std::convert::Infallible, Interrupted> {
+    async fn poll(&self, line: &mut Line) -> Result<Infallible, Interrupted> {
         loop {
-            self.catch_up(machine, client).await?;
-            *reached = true;
+            self.catch_up(line).await?;
             tokio::time::sleep(POLL).await;
         }
     }
 
-    async fn hear(
+    /// Reads the events as fast as they come. What is urgent is dealt with at once, whatever the
+    /// agent's status or an earlier event takes.
+    async fn read(
+        &self,
+        machine: &MachineName,
+        client: &AgentClient,
+        mut events: AgentEvents,
+        queue: mpsc::Sender<AgentEvent>,
+    ) -> Result<Infallible, Interrupted> {
+        let mut urgent = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                event = events.next(), if urgent.len() < URGENT => {
+                    let Some(event) = event else {
+                        let closed = "the agent closed its stream of events";
+                        return Err(Interrupted::Agent(closed.to_owned()));
+                    };
+                    let event = event?;
+                    if is_urgent(&event.kind) {
+                        urgent.push(self.hear_at_once(machine, client, event.clone()));
+                    }
+                    if queue.try_send(event).is_err() {
+                        let behind = "it tells more than the board can take";
+                        return Err(Interrupted::Agent(behind.to_owned()));
+                    }
+                }
+                Some(done) = urgent.next() => done?,
+            }
+        }
+    }
+
+    async fn hear_at_once(
         &self,
         machine: &MachineName,
         client: &AgentClient,
         event: AgentEvent,
-        progress: &mpsc::Sender<Progress>,
-    ) -> Result<(), Interrupted> {
+    ) -> Result<(), EngineError> {
+        match event.report() {
+            Some((id, AgentReport::LeaseAsked { ask, path })) => {
+                let wanted = Wanted { id, ask, path };
+                self.answer_lease(machine, client, wanted).await
+            }
+            Some((id, report)) => self.report(machine, id, report).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    async fn hear_in_order(
+        &self,
+        line: &mut Line,
+        mut queued: mpsc::Receiver<AgentEvent>,
+    ) -> Result<Infallible, Interrupted> {
+        self.catch_up(line).await?;
+        // Nobody wants to see again how workers went on while nobody looked.
+        let mut old = queued.len();
+        while let Some(event) = queued.recv().await {
+            let is_step = matches!(event.kind, AgentEventKind::Progress { .. });
+            let cursor = event.cursor.clone();
+            if old == 0 || !is_step {
+                self.hear(line, event).await?;
+            }
+            old = old.saturating_sub(1);
+            if !is_step {
+                line.heard.write(&cursor).await;
+            }
+        }
+        // Who reads says why there is nothing more to hear.
+        std::future::pending().await
+    }
+
+    async fn hear(&self, line: &mut Line, event: AgentEvent) -> Result<(), Interrupted> {
         if event.kind == AgentEventKind::Resync {
-            return self.catch_up(machine, client).await;
+            return self.catch_up(line).await;
+        }
+        if let Some(id) = &event.id {
+            self.0.moves.heard_of(id);
+        }
+        if is_urgent(&event.kind) {
+            return Ok(());
         }
         if let Some((id, report)) = event.report() {
-            self.answers(machine).await?;
+            self.answers(&line.machine).await?;
             let board = self.store().board().await.map_err(EngineError::from)?;
             if board
                 .assignments
                 .get(&id)
                 .is_none_or(|it| is_news(it, &report))
             {
-                self.report(machine, id, report).await?;
+                self.report(&line.machine, id, report).await?;
             }
         } else if matches!(event.kind, AgentEventKind::Progress { .. }) {
             // Only for the eyes: a full channel means that nobody looks.
-            let _ = progress.try_send(Progress::Worker(event));
+            let _ = line.progress.try_send(Progress::Worker(event));
         }
         Ok(())
     }
 
     /// Asks the agent for everything and tells the board what it did not know.
-    async fn catch_up(
-        &self,
-        machine: &MachineName,
-        client: &AgentClient,
-    ) -> Result<(), Interrupted> {
+    async fn catch_up(&self, line: &mut Line) -> Result<(), Interrupted> {
+        let (machine, client) = (&line.machine, &line.client);
         let board = self.store().board().await.map_err(EngineError::from)?;
         let answer = ask(client, status_query(&board, machine), &board, machine).await?;
         let view = AgentView {
             machine: machine.clone(),
             answer: Ok(answer),
         };
-        Ok(self.learn(&board, &view).await?)
+        self.learn(&board, &view).await?;
+        for it in unfinished(&board, machine) {
+            self.0.moves.heard_of(&it.id);
+        }
+        line.reached = true;
+        Ok(())
     }
 
     /// Tells the board what an agent said. `before` is the board from before the agent was asked:
@@ -259,14 +358,32 @@ impl Engine {
         machine: &MachineName,
         id: AssignmentId,
         report: AgentReport,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Committed, EngineError> {
         self.command(Command::Report {
             machine: machine.clone(),
             id,
             report,
         })
-        .await?;
-        Ok(())
+        .await
+    }
+}
+
+/// What a worker waits for, and what was kept from it or done behind the back of everybody.
+const fn is_urgent(kind: &AgentEventKind) -> bool {
+    match kind {
+        AgentEventKind::LeaseAsked { .. }
+        | AgentEventKind::EditDenied { .. }
+        | AgentEventKind::EditUnchecked { .. }
+        | AgentEventKind::FilesRestored { .. } => true,
+        AgentEventKind::Started { .. }
+        | AgentEventKind::Progress { .. }
+        | AgentEventKind::Spent { .. }
+        | AgentEventKind::Files { .. }
+        | AgentEventKind::Stuck { .. }
+        | AgentEventKind::RateLimited { .. }
+        | AgentEventKind::Finished { .. }
+        | AgentEventKind::Resync
+        | AgentEventKind::Unknown => false,
     }
 }
 
@@ -282,7 +399,7 @@ fn has_work(board: &Board, machine: &MachineName) -> bool {
 }
 
 /// The assignments that the agent has to answer for.
-fn unfinished<'b>(
+pub(crate) fn unfinished<'b>(
     board: &'b Board,
     machine: &'b MachineName,
 ) -> impl Iterator<Item = &'b Assignment> {
@@ -313,6 +430,10 @@ fn is_news(assignment: &Assignment, report: &AgentReport) -> bool {
         AgentReport::Spent { cost_usd } => *cost_usd > assignment.spent_usd,
         AgentReport::Started { .. }
         | AgentReport::Files { .. }
+        | AgentReport::LeaseAsked { .. }
+        | AgentReport::EditDenied { .. }
+        | AgentReport::EditUnchecked { .. }
+        | AgentReport::FilesRestored { .. }
         | AgentReport::Stuck { .. }
         | AgentReport::RateLimited { .. }
         | AgentReport::Finished { .. }

@@ -1,20 +1,15 @@
 //! Going on with what came to nothing, and answering workers that ask something.
 
-use coord_core::assignment::{AssignmentState, Waivers};
+use coord_core::assignment::Waivers;
 use coord_core::command::{RetryRequest, Rule, WhenBlocked};
-use coord_core::effect::Outcome;
-use coord_core::failure::FailureClass;
 use coord_core::ids::{AssignmentId, MachineName};
 use coord_core::key::EffectKind;
 use coord_core::{Board, Command, Decision};
-use coord_protocol::ClientError;
 use coord_store::Committed;
 
 use crate::clock;
-use crate::dispatch::no_machine;
-use crate::effects::Later;
 use crate::engine::Engine;
-use crate::error::{EngineError, with_causes};
+use crate::error::EngineError;
 
 /// What a person asks for.
 #[derive(Debug, Clone)]
@@ -125,57 +120,10 @@ impl Engine {
             waivers: input.waivers,
         })
     }
-
-    /// Tells a running worker something, once for each `seq`.
-    pub(crate) async fn tell(
-        &self,
-        machine: &MachineName,
-        id: &AssignmentId,
-        guidance: &str,
-        seq: u64,
-    ) -> Result<Outcome, Later> {
-        let Some(client) = self.agents().get(machine) else {
-            return Ok(no_machine(machine));
-        };
-        let error = match client.input(id, guidance, Some(&seq.to_string())).await {
-            Ok(()) => {
-                self.answers(machine).await.map_err(Later::new)?;
-                return Ok(Outcome::Guided);
-            }
-            Err(error) => error,
-        };
-        let refused = matches!(
-            error,
-            ClientError::Refused {
-                status: 404 | 409,
-                ..
-            }
-        );
-        if !refused {
-            return self.agent_failed(machine, error).await;
-        }
-        self.answers(machine).await.map_err(Later::new)?;
-        let board = self.store().board().await.map_err(Later::new)?;
-        if is_starting(&board, id) {
-            return Err(Later::new("its worker does not run yet"));
-        }
-        Ok(Outcome::Failed {
-            class: FailureClass::Work,
-            error: with_causes(&error),
-        })
-    }
 }
 
 /// Whether an agent has it, or is about to get it.
 fn is_with_its_agent(board: &Board, id: &AssignmentId) -> bool {
     let it = board.assignments.get(id);
     it.is_some_and(|it| it.state.takes_slot()) && !board.has_open(id, EffectKind::Claim)
-}
-
-/// Whether its worker is yet to start.
-fn is_starting(board: &Board, id: &AssignmentId) -> bool {
-    board.assignments.get(id).is_some_and(|it| {
-        let soon = it.state == AssignmentState::Requested || it.started_at.is_none();
-        it.state.takes_slot() && soon && !it.stop_requested
-    })
 }

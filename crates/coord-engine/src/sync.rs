@@ -1,6 +1,6 @@
 //! Keeping what was last seen of forges on the network, so that reading asks nobody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use coord_core::ids::{RepoName, Timestamp};
 use coord_forge::{Comment, Forge, ForgeError};
@@ -43,7 +43,8 @@ impl Engine {
         self.is_shared(repo).then(mirror)
     }
 
-    /// Takes over the open issues and the latest comments of a repository.
+    /// Takes over the open issues, the order of those that are sub-issues, and the latest comments
+    /// of a repository.
     ///
     /// # Errors
     /// When the repository is not in the configuration, the forge does not answer, or the store
@@ -54,9 +55,11 @@ impl Engine {
             return Ok(Synced::Local);
         };
         let at = clock::now();
-        let issues = forge.open_issues().await;
-        let issues = issues.map_err(EngineError::forge(repo))?;
-        let report = mirror.replace_open(issues, at).await?;
+        let open = forge.open_list().await;
+        let open = open.map_err(EngineError::forge(repo))?;
+        let report = mirror.replace_open(open.issues, at).await?;
+        sync_sub_issues(forge, &mirror, open.parents, EngineError::forge(repo)).await?;
+        self.tell_closed(repo).await?;
         let comments = sync_comments(forge, &mirror, EngineError::forge(repo)).await?;
         Ok(Synced::Mirrored(SyncedRepo {
             report,
@@ -64,6 +67,30 @@ impl Engine {
             at,
         }))
     }
+}
+
+/// Takes over the sub-issues of `parents`, and of whatever else has open ones in the mirror: those
+/// may be nobody's any more.
+async fn sync_sub_issues(
+    forge: &dyn Forge,
+    mirror: &Mirror,
+    parents: Vec<u64>,
+    failed: impl Fn(ForgeError) -> EngineError,
+) -> Result<(), EngineError> {
+    let mut asked: BTreeSet<u64> = mirror.parents_of_open().await?.into_iter().collect();
+    asked.extend(parents);
+    for parent in asked {
+        let children = match forge.sub_issues(parent).await {
+            Ok(children) => children,
+            // It was deleted, or moved to another repository.
+            Err(ForgeError::NotFound { .. }) => Some(Vec::new()),
+            Err(error) => return Err(failed(error)),
+        };
+        mirror
+            .set_sub_issues(parent, children.unwrap_or_default())
+            .await?;
+    }
+    Ok(())
 }
 
 /// Takes over the comments that changed since the last time, and answers how many did.

@@ -6,6 +6,8 @@
 mod dispatch;
 mod latency;
 mod memory;
+mod plan;
+mod radar;
 mod startup;
 mod table;
 
@@ -23,6 +25,8 @@ pub(crate) fn run(folder: Option<PathBuf>, markdown: bool) -> Result<()> {
     let binaries = Binaries::find(&root(), folder)?;
     let mut table = Table::default();
     startup::measure(&binaries, &mut table)?;
+    radar::measure(&mut table)?;
+    plan::measure(&binaries, &mut table)?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         memory::measure(&binaries, &mut table).await?;

@@ -7,13 +7,18 @@ mod claude;
 mod delivery;
 mod endings;
 mod github;
+mod leases;
 mod pipeline;
 mod python;
+mod radar;
 mod reviewers;
 mod scenario;
 mod serving;
+mod shells;
 mod smoke;
+mod stream;
 mod survival;
+mod unreachable;
 
 use std::path::PathBuf;
 
@@ -49,6 +54,14 @@ pub(crate) fn run(folder: Option<PathBuf>, only: Option<&str>) -> Result<()> {
         "the Python client 0.1.0" => python::client,
         "the demo on GitHub" => github::demo,
         "a sync of 1,200 issues" => github::sync,
+        "two workers want one file" => leases::one_file,
+        "two workers on two machines want one file" => leases::across_machines,
+        "two workers want one file with every tool" => leases::every_tool,
+        "a shell changes another worker's file" => shells::of_another,
+        "a shell changes a forbidden file" => shells::forbidden,
+        "no coordinator is there, strictly" => unreachable::strict,
+        "no coordinator is there, with a warning" => unreachable::warn,
+        "a conflict is foreseen" => radar::foreseen,
         "stuck" => endings::stuck,
         "API error" => endings::api_error,
         "usage limit" => endings::usage_limit,

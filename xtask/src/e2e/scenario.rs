@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use coord_test_support::messages_api::MessagesApi;
 use serde_json::{Value, json};
 
@@ -47,6 +47,19 @@ impl Stage {
         let lab = Lab::new(&self.binaries, &setup)?;
         let agents = [lab.start_agent().await?, lab.start_spare().await?];
         Ok((lab, agents))
+    }
+
+    /// A laboratory with one machine, whose board follows these rules.
+    pub(super) async fn open_with(&self, rules: Value) -> Result<(Lab, AgentProcess)> {
+        let setup = Setup {
+            test_command: Some("true".to_owned()),
+            env: self.env("ANTHROPIC_API_KEY"),
+            more: rules.as_object().cloned().unwrap_or_default(),
+            ..Setup::with_worker(&[&self.claude.to_string_lossy()])
+        };
+        let lab = Lab::new(&self.binaries, &setup)?;
+        let agent = lab.start_agent().await?;
+        Ok((lab, agent))
     }
 
     async fn open_as(&self, credential: &str) -> Result<(Lab, AgentProcess)> {
@@ -119,7 +132,7 @@ pub(super) fn finding(path: &str, line: u32) -> Value {
 }
 
 /// The step with which anybody answers in a schema.
-fn structured(answer: &Value) -> Value {
+pub(super) fn structured(answer: &Value) -> Value {
     json!({"tool": {"name": "StructuredOutput", "input": answer}})
 }
 
@@ -131,9 +144,34 @@ pub(super) fn commits(command: &str) -> Value {
 
 /// The events of a kind, the oldest first.
 pub(super) fn events(lab: &Lab, kind: &str) -> Result<Vec<Value>> {
-    let recorded = lab.coord_json(&["history", "--limit", "1000", "--kind", kind])?;
-    let recorded = recorded.as_array().cloned().unwrap_or_default();
+    let recorded = recorded(lab, kind)?;
     Ok(recorded.into_iter().map(|it| it["event"].clone()).collect())
+}
+
+/// The same, each with its number and the instant at which it was recorded.
+pub(super) fn recorded(lab: &Lab, kind: &str) -> Result<Vec<Value>> {
+    let recorded = lab.coord_json(&["history", "--limit", "1000", "--kind", kind])?;
+    Ok(recorded.as_array().cloned().unwrap_or_default())
+}
+
+/// Waits until so many events of a kind are on the board.
+pub(super) fn until_events(lab: &Lab, kind: &str, count: usize) -> Result<()> {
+    let what = format!("{kind}, {count} of them,");
+    lab.until(&what, |lab| Ok(events(lab, kind)?.len() >= count))
+}
+
+/// What the model was told whose tool has just answered `mark`.
+pub(super) fn heard_with(stage: &Stage, mark: &str) -> Result<String> {
+    let requests = stage.api.requests();
+    // Its prompt holds the whole script.
+    let mut later = requests.into_iter().filter(|it| it.turn.is_some_and(|turn| turn > 0));
+    let found = later.find(|it| it.heard.contains(mark));
+    Ok(found.with_context(|| format!("no model has heard {mark}"))?.heard)
+}
+
+/// The step that calls a tool.
+pub(super) fn tool(name: &str, input: Value) -> Value {
+    json!({"tool": {"name": name, "input": input}})
 }
 
 /// The assignments of a kind, as they were requested, the oldest first.
@@ -144,7 +182,7 @@ pub(super) fn requested(lab: &Lab, kind: &str) -> Result<Vec<Value>> {
 }
 
 /// Fails unless the agents are all that is left of the processes in the laboratory; ends them.
-pub(super) fn close(lab: &Lab, agents: [AgentProcess; 2]) -> Result<()> {
+pub(super) fn close<const N: usize>(lab: &Lab, agents: [AgentProcess; N]) -> Result<()> {
     let pids: Vec<u32> = agents.iter().map(AgentProcess::pid).collect();
     lab.wait_only(&pids)?;
     agents.into_iter().for_each(AgentProcess::kill);

@@ -12,6 +12,7 @@ use super::workspace::{DependencyKind, Package};
 const EDGES: &[(&str, &[&str])] = &[
     ("coord-core", &[]),
     ("coord-supervisor", &[]),
+    ("coord-brain", &["coord-core"]),
     ("coord-config", &["coord-core"]),
     ("coord-store", &["coord-core"]),
     ("coord-git", &["coord-core"]),
@@ -43,6 +44,7 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "coord-engine",
         &[
+            "coord-brain",
             "coord-config",
             "coord-core",
             "coord-forge",
@@ -73,8 +75,17 @@ const EDGES: &[(&str, &[&str])] = &[
     ("coord-test-support", &[]),
     // What a program outside this workspace embeds: the domain and the agent's client.
     ("coord-examples", &["coord-core", "coord-protocol"]),
-    // Drives the built binaries from outside, so it knows the wire and the doubles only.
-    ("xtask", &["coord-protocol", "coord-test-support"]),
+    // Drives the built binaries from outside, so it knows the wire and the doubles, and measures the
+    // radar in its own process, where a driver runs it too.
+    (
+        "xtask",
+        &[
+            "coord-core",
+            "coord-git",
+            "coord-protocol",
+            "coord-test-support",
+        ],
+    ),
 ];
 
 /// The doubles: every crate's tests may use them, no shipped code may.
@@ -85,7 +96,9 @@ const DEV_EDGES: &[(&str, &str)] = &[
     // The supervisor's tests speak to it as its only caller does.
     ("coord-supervisor", "coord-worker"),
     ("coord-supervisor", "coord-core"),
-    // The engine's tests merge on a real forge.
+    // The engine's tests ask a scripted model that a supervisor holds.
+    ("coord-engine", "coord-supervisor"),
+    // They merge on a real forge.
     ("coord-engine", "coord-forge-local"),
     // And claim, and survive faults, on the one that others use too.
     ("coord-engine", "coord-github"),

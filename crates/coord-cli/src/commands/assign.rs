@@ -2,27 +2,28 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use coord_core::assignment::{Assignment, AssignmentKind, FileScope, FreshnessRule, Goal, Waivers};
-use coord_core::command::WhenBlocked;
+use clap::Args;
+use coord_core::assignment::{Assignment, AssignmentKind, FileScope, Goal, Waivers};
 use coord_core::effect::{ForeignClaim, Outcome};
 use coord_core::event::BoardEvent;
 use coord_core::ids::{AssignmentId, EffectKey, MachineName, RepoName};
 use coord_core::key::{self, EffectKind};
 use coord_engine::{AssignInput, Carried, Engine, now};
 use coord_store::Committed;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::{App, Bench};
 use crate::describe;
 use crate::exit;
 use crate::failure::{Failure, io};
 use crate::printer::{Printer, plain};
+use crate::start::StartArgs;
 use crate::time::date_time;
 
 #[derive(Debug, Args)]
 pub(crate) struct AssignArgs {
-    /// The machine to run it on; `-` lets the coordinator choose
+    /// The machine to run it on; `-` lets the coordinator choose: one that has what the labels of
+    /// the issue ask for, and free slots
     machine: String,
     /// The repository, as the configuration names it
     repo: RepoName,
@@ -48,18 +49,9 @@ pub(crate) struct AssignArgs {
     /// Globs of files that it may not change
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     forbid: Vec<String>,
-    /// Wait for files, slots and upstream work instead of being refused
-    #[arg(long)]
-    wait: bool,
-    /// How far to take it without a person; the default is the configuration's `pipeline.goal`
-    #[arg(long, value_enum)]
-    until: Option<Until>,
     /// Dispatch although files overlap with active work
     #[arg(long)]
     allow_overlap: bool,
-    /// Dispatch although an upstream repository has active work
-    #[arg(long)]
-    ignore_deps: bool,
     /// Dispatch although the forge could not be asked for existing branches
     #[arg(long)]
     accept_unknown: bool,
@@ -69,41 +61,13 @@ pub(crate) struct AssignArgs {
     /// Dispatch although another coordinator has claimed the issue
     #[arg(long)]
     take_over: bool,
-    /// Fast-forward checkouts on the machine that are behind, before the worker starts
-    #[arg(long)]
-    auto_pull: bool,
-    /// Do not look whether checkouts on the machine are behind
-    #[arg(long, conflicts_with = "auto_pull")]
-    skip_freshness: bool,
-    /// Only say what would happen
-    #[arg(long)]
-    dry_run: bool,
-}
-
-/// How far an assignment goes by itself.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Until {
-    /// The worker runs
-    Worked,
-    /// Its branch is tested as well
-    Tested,
-    /// Its branch is tested and merged
-    Merged,
-}
-
-impl From<Until> for Goal {
-    fn from(until: Until) -> Self {
-        match until {
-            Until::Worked => Self::Worked,
-            Until::Tested => Self::Tested,
-            Until::Merged => Self::Merged,
-        }
-    }
+    #[command(flatten)]
+    start: StartArgs,
 }
 
 pub(crate) async fn run(app: &App, args: AssignArgs) -> Result<u8, Failure> {
     let Bench { config, engine } = app.bench().await?;
-    let dry_run = args.dry_run;
+    let dry_run = args.start.dry_run;
     let input = args.input(config.pipeline.goal)?;
     let work = async {
         match dry_run {
@@ -141,24 +105,16 @@ impl AssignArgs {
                 allowed: self.files,
                 forbidden: self.forbid,
             },
-            when_blocked: if self.wait {
-                WhenBlocked::Wait
-            } else {
-                WhenBlocked::Refuse
-            },
+            when_blocked: self.start.when_blocked(),
             waivers: Waivers {
                 allow_overlap: self.allow_overlap,
-                ignore_deps: self.ignore_deps,
+                ignore_deps: self.start.ignore_deps,
                 accept_unknown: self.accept_unknown,
                 trust: self.trust,
                 take_over: self.take_over,
             },
-            goal: self.until.map_or(default, Goal::from),
-            freshness: match (self.auto_pull, self.skip_freshness) {
-                (true, _) => FreshnessRule::Pull,
-                (false, true) => FreshnessRule::Skip,
-                (false, false) => FreshnessRule::Tell,
-            },
+            goal: self.start.goal(default),
+            freshness: self.start.freshness(),
         })
     }
 }
@@ -273,40 +229,66 @@ pub(crate) fn show(
     committed: &Committed,
     carried: &[Carried],
 ) -> Result<u8, Failure> {
-    let Some(assignment) = committed.recorded.iter().find_map(|r| assigned(&r.event)) else {
-        return Err(Failure::failed("nothing was assigned"));
-    };
-    let reached = reached(assignment, committed, carried)?;
-    if printer.is_json() {
-        let postponed = match &reached {
+    let started = Started::of(committed, carried)?;
+    match printer.is_json() {
+        true => printer.json(&started.json()),
+        false => started.print(printer),
+    }
+    Ok(exit::OK)
+}
+
+/// A new assignment, and how far it came with the command that made it.
+pub(crate) struct Started<'a> {
+    committed: &'a Committed,
+    assignment: &'a Assignment,
+    reached: Reached,
+}
+
+impl<'a> Started<'a> {
+    /// What came of it; that it failed for good, or that somebody else was first, is an error.
+    pub(crate) fn of(committed: &'a Committed, carried: &[Carried]) -> Result<Self, Failure> {
+        let new = committed.recorded.iter().find_map(|r| assigned(&r.event));
+        let assignment = new.ok_or_else(|| Failure::failed("nothing was assigned"))?;
+        Ok(Self {
+            committed,
+            assignment,
+            reached: reached(assignment, committed, carried)?,
+        })
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let postponed = match &self.reached {
             Reached::Postponed(error) => Some(error),
             Reached::Dispatched | Reached::Waits(_) | Reached::Queued => None,
         };
-        printer.json(&json!({"assignment": assignment,
-            "dispatched": reached == Reached::Dispatched, "postponed": postponed}));
-        return Ok(exit::OK);
+        json!({"assignment": self.assignment,
+            "dispatched": self.reached == Reached::Dispatched, "postponed": postponed})
     }
-    printer.line(headline(assignment));
-    let id = &assignment.id;
-    match reached {
-        Reached::Dispatched => printer.line(format_args!("→ dispatched (assignment {id})")),
-        Reached::Waits(why) => printer.line(format_args!("→ waits (assignment {id}): {why}")),
-        Reached::Postponed(error) => {
-            printer.line(format_args!(
-                "→ kept (assignment {id}), not dispatched yet: {}",
-                plain(&error)
-            ));
-            printer.note("it goes out as soon as `coord up`, `coord wait` or `coord resume` reaches the agent");
-        }
-        Reached::Queued => {
-            printer.line(format_args!("→ queued (assignment {id})"));
-            printer.note(format_args!(
-                "{}: `coord up` or `coord wait` dispatches it when its time comes",
-                why_not_yet(committed, assignment)
-            ));
+
+    pub(crate) fn print(&self, printer: Printer) {
+        printer.line(headline(self.assignment));
+        let id = &self.assignment.id;
+        match &self.reached {
+            Reached::Dispatched => printer.line(format_args!("→ dispatched (assignment {id})")),
+            Reached::Waits(why) => {
+                printer.line(format_args!("→ waits (assignment {id}): {}", plain(why)));
+            }
+            Reached::Postponed(error) => {
+                printer.line(format_args!(
+                    "→ kept (assignment {id}), not dispatched yet: {}",
+                    plain(error)
+                ));
+                printer.note("it goes out as soon as `coord up`, `coord wait` or `coord resume` reaches the agent");
+            }
+            Reached::Queued => {
+                printer.line(format_args!("→ queued (assignment {id})"));
+                printer.note(format_args!(
+                    "{}: `coord up` or `coord wait` dispatches it when its time comes",
+                    why_not_yet(self.committed, self.assignment)
+                ));
+            }
         }
     }
-    Ok(exit::OK)
 }
 
 /// Why its dispatch is not due yet.
@@ -320,7 +302,7 @@ fn why_not_yet(committed: &Committed, assignment: &Assignment) -> String {
     }
 }
 
-/// What came of the effects; that it failed for good, or that somebody else was first, is an error.
+/// As far as the effects were carried out.
 fn reached(
     assignment: &Assignment,
     committed: &Committed,

@@ -106,6 +106,7 @@ async fn act(
                 title,
                 body,
                 labels: label,
+                key: None,
             };
             open(printer, engine, repo, new).await
         }
@@ -130,14 +131,14 @@ async fn open(
     Ok(())
 }
 
-/// A repeated command opens another issue: whoever may have opened one is told to look first.
+/// The forge remembers what it was asked to open, so that a repeated command opens one issue.
 fn not_opened(engine: &Engine, repo: &RepoName, error: ForgeError) -> Failure {
     let is_unsure = matches!(&error, ForgeError::Transient { retry_at: None, .. });
     let failure = Failure::from(mirror::failed(repo)(error));
     if is_unsure && engine.mirror(repo).is_some() {
         return failure.with_hint(format!(
-            "whether the issue was opened is not known: look with `coord issue list --repo {repo} \
-             --sync` before you open it again"
+            "whether the issue was opened is not known: the same command again, within a day, finds \
+             it or opens it; `coord issue list --repo {repo} --sync` shows what is there"
         ));
     }
     failure

@@ -1,6 +1,7 @@
 //! One file per command: its arguments, and `run`: parse, call a library, print.
 
 pub(crate) mod agent;
+pub(crate) mod approve;
 pub(crate) mod assign;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -12,13 +13,17 @@ pub(crate) mod issue;
 pub(crate) mod log;
 pub(crate) mod merge;
 pub(crate) mod notify;
+pub(crate) mod plan;
 pub(crate) mod pr;
+pub(crate) mod radar;
+pub(crate) mod reject;
 pub(crate) mod resume;
 pub(crate) mod resume_stuck;
 pub(crate) mod retry;
 pub(crate) mod review;
 pub(crate) mod session;
 pub(crate) mod smoke;
+pub(crate) mod split;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod sync;
@@ -50,6 +55,10 @@ pub(crate) fn run(cli: Cli) -> Result<u8, Failure> {
         }
         Command::Completions(args) => completions::run(&app, &args),
         Command::Config(args) => config::run(&app, &args),
+        Command::Plan(args) => block_on(plan::run(&app, args)),
+        Command::Approve(args) => block_on(approve::run(&app, args)),
+        Command::Reject(args) => block_on(reject::run(&app, args)),
+        Command::Split(args) => block_on(split::run(&app, args)),
         Command::Assign(args) => block_on(assign::run(&app, args)),
         Command::Status(args) => block_on(status::run(&app, args)),
         Command::Watch(args) => block_on(watch::run(&app, args)),
@@ -62,6 +71,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Review(args) => block_on(review::run(&app, args)),
         Command::Fix(args) => block_on(fix::run(&app, args)),
         Command::Merge(args) => block_on(merge::run(&app, args)),
+        Command::Radar(args) => block_on(radar::run(&app, args)),
         Command::Notify(args) => block_on(notify::run(&app, args)),
         Command::Drive(args) => block_on(drive::run(&app, args)),
         Command::Resume(args) => block_on(resume::run(&app, args)),

@@ -1,7 +1,9 @@
-//! `coord status`: machines, assignments, the merge queue, blocked repositories, and what is known
-//! of GitHub. GitHub is asked only with `--sync` or `--freshness`.
+//! `coord status`: machines, assignments, the merge queue, what is proposed, what is blocked or going
+//! to conflict, and what is known of GitHub. GitHub is asked only with `--sync` or `--freshness`.
 
 mod freshness;
+mod keeping_apart;
+mod proposals;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +18,7 @@ use coord_store::FinishedFilter;
 use serde_json::{Value, json};
 
 use crate::app::{App, Bench};
+use crate::blocked::{self, BlockedIssue, BlockedRepo};
 use crate::budget::Budget;
 use crate::commands::sync::Outcomes;
 use crate::describe::{self, count};
@@ -25,6 +28,7 @@ use crate::postponed::Postponed;
 use crate::printer::{BAD, FAINT, GOOD, Printer, WARN, paint, plain};
 use crate::time::{clock, span};
 use crate::waiting;
+use keeping_apart::KeepingApart;
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
@@ -89,6 +93,9 @@ struct Status<'e> {
     mirrors: Vec<MirrorView>,
     postponed: Postponed,
     waiting: Vec<Waiting>,
+    blocked: Vec<BlockedRepo>,
+    blocked_issues: Vec<BlockedIssue>,
+    apart: KeepingApart,
     budget: Budget,
     freshness: Option<Vec<RepoFreshness>>,
     now: Timestamp,
@@ -124,13 +131,14 @@ impl<'e> Status<'e> {
         finished.truncate(shown);
         let mut waiting = board.waiting_for_a_person(engine.policy(), now());
         waiting.retain(|it| assignments.iter().any(|a| a.issue == it.issue));
+        let shown: BTreeSet<&AssignmentId> = assignments.iter().map(|it| &it.id).collect();
+        let apart = KeepingApart::read(engine, &board, |id| shown.contains(id)).await?;
         let freshness = match args.freshness {
             true => Some(engine.freshness(args.machine.as_ref()).await),
             false => None,
         };
         Ok(Self {
             policy: engine.policy(),
-            board,
             views,
             assignments,
             finished,
@@ -138,32 +146,14 @@ impl<'e> Status<'e> {
             mirrors: MirrorView::all(engine).await?,
             postponed: Postponed::read(engine.store()).await?,
             waiting,
+            blocked: blocked::repos(&board, engine.policy()),
+            blocked_issues: blocked::issues(engine).await?,
+            apart,
+            board,
             budget: Budget::read(engine.store(), now()).await?,
             freshness,
             now: now(),
         })
-    }
-
-    /// Repositories whose upstream has active work.
-    fn blocked(&self) -> Vec<(RepoName, Vec<RepoName>)> {
-        let busy = |repo: &RepoName| {
-            self.board
-                .assignments
-                .values()
-                .any(|a| a.issue.repo == *repo && a.state.is_active())
-        };
-        let repos = self.policy.repos.iter().map(|(name, repo)| {
-            let by = repo
-                .depends_on
-                .iter()
-                .filter(|upstream| busy(upstream))
-                .cloned()
-                .collect();
-            (name.clone(), by)
-        });
-        repos
-            .filter(|(_, by): &(_, Vec<RepoName>)| !by.is_empty())
-            .collect()
     }
 
     fn queue(&self) -> Vec<&Assignment> {
@@ -184,16 +174,14 @@ impl<'e> Status<'e> {
             .iter()
             .map(|a| self.assignment_json(a))
             .collect();
-        let blocked: Vec<Value> = self
-            .blocked()
-            .into_iter()
-            .map(|(repo, by)| json!({"repo": repo, "blocked_by": by}))
-            .collect();
         let queue: Vec<_> = self.queue().iter().map(|a| &a.id).collect();
         let mirrors: Vec<Value> = self.mirrors.iter().map(MirrorView::json).collect();
         let mut value = json!({"machines": machines, "assignments": assignments, "queue": queue,
-            "blocked": blocked, "finished": self.finished, "mirrors": mirrors,
-            "waiting": self.waiting,
+            "blocked": self.blocked, "blocked_issues": self.blocked_issues,
+            "proposals": proposals::proposals_json(&self.board),
+            "splits": proposals::splits_json(&self.board),
+            "conflicts": self.apart.conflicts_json(), "denials": self.apart.denials_json(),
+            "finished": self.finished, "mirrors": mirrors, "waiting": self.waiting,
             "postponed": self.postponed.json(), "rate_limits": self.budget.json()});
         if let (Some(freshness), Some(object)) = (&self.freshness, value.as_object_mut()) {
             object.insert("freshness".to_owned(), freshness::json(freshness));
@@ -281,13 +269,10 @@ impl<'e> Status<'e> {
             printer.line("\npostponed; `coord up` or `coord resume` goes on with it");
             self.postponed.print(printer, "  ");
         }
-        for (repo, by) in self.blocked() {
-            let by: Vec<&str> = by.iter().map(RepoName::as_str).collect();
-            printer.line(paint(
-                WARN,
-                format_args!("\n{repo} is blocked by work in {}", by.join(", ")),
-            ));
-        }
+        self.apart.print(printer, &self.board);
+        proposals::print(printer, &self.board, self.now);
+        let issues: Vec<&BlockedIssue> = self.blocked_issues.iter().collect();
+        blocked::print(printer, &self.blocked, &issues);
         if !self.outcomes.is_empty() {
             printer.line("\nlately finished");
             for done in &self.outcomes {

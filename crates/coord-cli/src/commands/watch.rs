@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use clap::Args;
-use coord_core::Board;
 use coord_core::ids::AssignmentId;
-use coord_engine::{Engine, settled};
+use coord_core::{Board, BoardEvent};
+use coord_engine::{Engine, Progress, settled};
 use coord_protocol::LogEvent;
 use coord_worker::stream::{Lines, Slice};
 use tokio_stream::StreamExt as _;
@@ -56,7 +56,13 @@ async fn watch(app: &App, engine: &Engine, id: &AssignmentId) -> Result<u8, Fail
         .await?;
     let mut rendering = Rendering::new(app.printer, app.printer.is_json());
     let ended = |board: &Board| stop_when(settled(board, id));
-    let mut driven = std::pin::pin!(engine.drive(ended, |_| {}));
+    // The log says what the worker does; what it may not do is told beside it.
+    let show = |progress: Progress| {
+        if is_about_files(&progress) {
+            narrator.show(&progress);
+        }
+    };
+    let mut driven = std::pin::pin!(engine.drive(ended, show));
     if known(engine, id).await?.started_at.is_some() {
         let mut followed = std::pin::pin!(follow(engine, id, &mut rendering));
         tokio::select! {
@@ -78,6 +84,22 @@ async fn watch(app: &App, engine: &Engine, id: &AssignmentId) -> Result<u8, Fail
     } else {
         exit::FAILED
     })
+}
+
+/// Whether it is about files that others hold, or change as well.
+fn is_about_files(progress: &Progress) -> bool {
+    let Progress::Recorded(recorded) = progress else {
+        return false;
+    };
+    matches!(
+        recorded.event,
+        BoardEvent::EditDenied { .. }
+            | BoardEvent::EditUnchecked { .. }
+            | BoardEvent::FilesRestored { .. }
+            | BoardEvent::ConflictForeseen { .. }
+            | BoardEvent::ConflictGone { .. }
+            | BoardEvent::OverlapObserved { .. }
+    )
 }
 
 /// Follows the log of one assignment to its end.

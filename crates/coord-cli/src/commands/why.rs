@@ -1,5 +1,7 @@
 //! `coord why`: what an issue waits for, in one sentence, and the commits and events behind it.
 
+mod beginning;
+
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,6 +23,7 @@ use crate::exit;
 use crate::failure::Failure;
 use crate::postponed::Postponed;
 use crate::printer::plain;
+use beginning::Beginning;
 
 #[derive(Debug, Args)]
 pub(crate) struct WhyArgs {
@@ -56,6 +59,7 @@ pub(crate) async fn run(app: &App, args: WhyArgs) -> Result<u8, Failure> {
         .collect();
     let postponed = Postponed::read(engine.store()).await?;
     let postponed = postponed.only(|key| open.contains(key));
+    let begins = Beginning::of(&engine, &board, &issue).await?;
     engine.close().await;
     let said = why.assignment.as_ref();
     let said = said.and_then(|id| board.assignments.get(id));
@@ -63,7 +67,9 @@ pub(crate) async fn run(app: &App, args: WhyArgs) -> Result<u8, Failure> {
     if app.printer.is_json() {
         app.printer
             .json(&json!({"issue": issue, "why": why, "finished": finished,
-            "postponed": postponed.json(), "commits": commits, "events": events}));
+            "postponed": postponed.json(), "blocked_by": begins.blocked_by,
+            "proposals": begins.proposals_json(), "splits": begins.splits_json(),
+            "commits": commits, "events": events}));
         return Ok(exit::OK);
     }
     match finished.first().filter(|_| why.stage == Stage::New) {
@@ -75,6 +81,7 @@ pub(crate) async fn run(app: &App, args: WhyArgs) -> Result<u8, Failure> {
             .line(format_args!("{issue}: {}", plain(&why.sentence))),
     }
     postponed.print(app.printer, "");
+    begins.print(app.printer);
     app.printer.hint(describe::next_step(&why));
     for commit in &commits {
         app.printer.line(format_args!("  {commit}"));
@@ -96,7 +103,10 @@ fn relevant(mut events: Vec<Recorded>) -> Vec<Recorded> {
     let is_talk = |event: &BoardEvent| {
         matches!(
             event,
-            BoardEvent::FilesObserved { .. } | BoardEvent::StepEnded { .. }
+            BoardEvent::FilesObserved { .. }
+                | BoardEvent::EditDenied { .. }
+                | BoardEvent::EditUnchecked { .. }
+                | BoardEvent::StepEnded { .. }
         )
     };
     events.retain(|it| !describe::is_detail(&it.event) && !is_talk(&it.event));

@@ -265,6 +265,7 @@ pub(crate) async fn open_issues(forge: &dyn Forge, play: Play) -> Result<(), Fai
                 title: issue.title.to_owned(),
                 body: issue.body(play.is_simulated()),
                 labels: Vec::new(),
+                key: None,
             };
             forge.create_issue(new).await.map_err(forge_failed)?;
         }

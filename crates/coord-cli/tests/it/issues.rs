@@ -118,13 +118,20 @@ fn hostile_text_cannot_steer_the_terminal() {
         &["assign", "laptop", "shop", "1"],
     ];
     for args in looks {
-        let said = in_colour(&bench, args);
-        let steers = |c: char| (c.is_control() && c != '\n' && c != '\u{1b}') || c == '\u{202e}';
-        assert!(!said.contains(steers), "{args:?} {said:?}");
-        let mut sequences = said.split('\u{1b}').skip(1);
-        assert!(sequences.all(is_colour), "{args:?} {said:?}");
+        cannot_steer(&bench, args);
     }
     assert!(in_colour(&bench, &["log", &id]).contains("gotcha"));
+}
+
+/// Runs a command as on a terminal: what it says holds its own colours, and nothing else that a
+/// terminal obeys.
+pub(crate) fn cannot_steer(bench: &Bench, args: &[&str]) -> String {
+    let said = in_colour(bench, args);
+    let steers = |c: char| (c.is_control() && c != '\n' && c != '\u{1b}') || c == '\u{202e}';
+    assert!(!said.contains(steers), "{args:?} {said:?}");
+    let mut sequences = said.split('\u{1b}').skip(1);
+    assert!(sequences.all(is_colour), "{args:?} {said:?}");
+    said
 }
 
 /// What is said where nothing takes escape sequences out.

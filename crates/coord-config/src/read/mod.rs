@@ -3,6 +3,7 @@
 mod ends;
 mod fleet;
 mod github;
+mod planning;
 mod rules;
 mod smoke;
 mod syntax;
@@ -108,13 +109,15 @@ fn config(mut root: Section<'_>) -> Config {
     let config = Config {
         repos,
         concurrency,
-        models: rules::models(root.section("models")),
+        models: planning::models(root.section("models")),
         hooks: ends::hooks(root.section("hooks")),
         reviews: rules::reviews(root.section("reviews"), &names),
         smoke_tests: smoke::smoke_tests(root.section("smoke_tests"), &machines),
         machines,
         worker_permissions: rules::worker_permissions(root.section("worker_permissions")),
         housekeeping: ends::housekeeping(root.section("housekeeping"), &names),
+        plan: planning::plan(root.section("plan")),
+        leases: planning::leases(&mut root).unwrap_or(defaults.leases),
         coordinator_only_files: syntax::inner_paths(&mut root, "coordinator_only_files"),
         github_api_url: syntax::url(&mut root, "github_api_url").unwrap_or(defaults.github_api_url),
         github_app: github::app(&mut root),

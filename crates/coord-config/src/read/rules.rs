@@ -7,7 +7,7 @@ use coord_core::policy::Gate;
 
 use super::syntax::{self, owned};
 use crate::config::{
-    Budgets, Concurrency, Models, Pipeline, Reviews, SettingSource, Worker, WorkerPermissions,
+    Budgets, Concurrency, Pipeline, Reviews, SettingSource, Worker, WorkerPermissions,
 };
 use crate::section::Section;
 
@@ -63,41 +63,6 @@ pub(super) fn concurrency(mut section: Section<'_>) -> Concurrency {
     };
     section.finish();
     concurrency
-}
-
-pub(super) fn models(mut section: Section<'_>) -> Models {
-    let default = Models::default();
-    let reading = section.reading();
-    let models = Models {
-        default: section
-            .get("default")
-            .and_then(|node| syntax::model(reading, node))
-            .unwrap_or(default.default),
-        escalation: escalation(&mut section).unwrap_or(default.escalation),
-        labels: section
-            .pairs("labels")
-            .into_iter()
-            .filter_map(|(label, node)| {
-                Some((label.text.to_owned(), syntax::model(reading, node)?))
-            })
-            .collect(),
-    };
-    section.finish();
-    models
-}
-
-/// The ladder; a model that stood on two rungs would be escalated to itself.
-fn escalation(section: &mut Section<'_>) -> Option<Vec<String>> {
-    let reading = section.reading();
-    let nodes = section.texts("escalation")?;
-    let words: Vec<_> = nodes.iter().filter_map(|node| reading.word(node)).collect();
-    reading.check_unique("model", &words);
-    Some(
-        nodes
-            .iter()
-            .filter_map(|node| syntax::model(reading, node))
-            .collect(),
-    )
 }
 
 pub(super) fn reviews(mut section: Section<'_>, repos: &[&str]) -> Reviews {

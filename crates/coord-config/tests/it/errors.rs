@@ -26,6 +26,7 @@ fn unknown_keys_in_every_section() {
         "worker",
         "trust",
         "github_app",
+        "plan",
     ] {
         let shown = with(&format!("{section}: {{zzz: 1}}"));
         assert!(
@@ -760,5 +761,62 @@ fn the_way_to_the_merge() {
     2 | machines: [{name: a, host: b, account: 'a b'}]
       |                                        ^^^^^
       = letters, digits, `.`, `_` and `-`, with a letter or digit in front
+    ");
+}
+
+#[test]
+fn planning_and_leases() {
+    assert_snapshot!(with("plan:\n  planer: rules\n  planner: brian\n  context_tokens: 10\n  budget_usd: 0"), @r"
+    coordinator.yml:3:3: unknown key `planer` in plan
+      |
+    3 |   planer: rules
+      |   ^^^^^^
+      = did you mean `planner`?
+
+    coordinator.yml:4:12: unknown planner `brian`
+      |
+    4 |   planner: brian
+      |            ^^^^^
+      = did you mean `brain`?
+
+    coordinator.yml:5:19: expected a whole number from 2000 to 1000000
+      |
+    5 |   context_tokens: 10
+      |                   ^^
+
+    coordinator.yml:6:15: expected an amount above 0
+      |
+    6 |   budget_usd: 0
+      |               ^
+    ");
+    assert_snapshot!(with("leases: of\nmodels:\n  sizes: {smal: haiku, large: 'a b'}\n  learn: 'yes'"), @r"
+    coordinator.yml:2:9: unknown mode of leases `of`
+      |
+    2 | leases: of
+      |         ^^
+      = did you mean `off`?
+
+    coordinator.yml:4:11: unknown size `smal`
+      |
+    4 |   sizes: {smal: haiku, large: 'a b'}
+      |           ^^^^
+      = did you mean `small`?
+
+    coordinator.yml:4:31: `a b` cannot be a model
+      |
+    4 |   sizes: {smal: haiku, large: 'a b'}
+      |                               ^^^^^
+
+    coordinator.yml:5:10: expected `true` or `false`, found text
+      |
+    5 |   learn: 'yes'
+      |          ^^^^^
+      = write `true`
+    ");
+    assert_snapshot!(with("leases: off\nplan: rules"), @r"
+    coordinator.yml:3:7: expected a mapping, found text
+      |
+    3 | plan: rules
+      |       ^^^^^
     ");
 }

@@ -73,6 +73,13 @@ fn shows_the_defaults_where_it_says_so() {
     assert_eq!(example.trust.authors, default.trust.authors);
     assert_eq!(example.models.default, default.models.default);
     assert_eq!(example.models.escalation, default.models.escalation);
+    assert_eq!(example.models.learn, default.models.learn);
+    let plan = coord_config::Planning {
+        model: None,
+        ..example.plan
+    };
+    assert_eq!(plan, default.plan);
+    assert_eq!(example.leases, default.leases);
     assert_eq!(example.reviews.auto_dispatch, default.reviews.auto_dispatch);
     assert_eq!(
         example.smoke_tests.timeout_seconds,

@@ -147,7 +147,7 @@ fn a_line_without_end_is_cut() {
       |
     2 | xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-      = known: budgets, concurrency, coordinator_only_files, github_api_url, github_app, hooks, housekeeping, machines, models, pipeline, repos, reviews, smoke_tests, trust, worker, worker_permissions
+      = known: budgets, concurrency, coordinator_only_files, github_api_url, github_app, hooks, housekeeping, leases, machines, models, pipeline, plan, repos, reviews, smoke_tests, trust, worker, worker_permissions
     ");
 }
 

@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
-use coord_config::{Association, Config, DEFAULT_DENY, ForgeKind, GithubApp, SettingSource};
+use coord_config::{
+    Association, Config, DEFAULT_DENY, ForgeKind, GithubApp, PlannerChoice, Planning, SettingSource,
+};
 use coord_core::assignment::{Goal, MergeMethod};
 use coord_core::delivery::PullAuthor;
 use coord_core::ids::{MachineName, RepoName};
+use coord_core::lease::LeaseMode;
 use coord_core::policy::Gate;
+use coord_core::proposal::Size;
 
 use crate::config;
 
@@ -194,6 +198,36 @@ fn associations_are_printed_as_they_are_written() -> Result<(), Box<dyn std::err
 }
 
 #[test]
+fn who_plans_and_how_workers_are_kept_apart() {
+    let config = with(
+        "plan: {planner: brain, model: opus, explore: true, context_tokens: 8000, \
+         timeout_seconds: 90, budget_usd: 0.5}\n\
+         leases: strict\n\
+         models: {sizes: {small: haiku, large: opus}, learn: true}\n",
+    );
+    assert_eq!(
+        config.plan,
+        Planning {
+            planner: PlannerChoice::Brain,
+            model: Some("opus".to_owned()),
+            explore: true,
+            context_tokens: 8000,
+            timeout_seconds: 90,
+            budget_usd: 0.5,
+        }
+    );
+    let policy = config.policy();
+    assert_eq!(policy.leases, LeaseMode::Strict);
+    assert!(policy.models.learn);
+    let sizes = policy.models.sizes.iter();
+    let sizes: Vec<_> = sizes.map(|(size, model)| (*size, model.as_str())).collect();
+    assert_eq!(sizes, [(Size::Small, "haiku"), (Size::Large, "opus")]);
+    for (word, mode) in [("warn", LeaseMode::Warn), ("'off'", LeaseMode::Off)] {
+        assert_eq!(with(&format!("leases: {word}")).leases, mode);
+    }
+}
+
+#[test]
 fn anchors_and_merge_keys_are_read() {
     let config = config(
         "repos:\n  - &base\n    name: a\n    test_command: make test\n  - <<: *base\n    name: b\n",
@@ -223,6 +257,9 @@ fn the_policy_has_what_decisions_need() {
     let laptop = &policy.machines[&MachineName::from("laptop")];
     assert_eq!(laptop.account.as_deref(), Some("team"));
     assert_eq!(policy.coordinator_only_files, ["CHANGELOG.md"]);
+    assert_eq!(repo.github.as_deref(), Some("acme/api-gateway"));
+    assert_eq!(policy.leases, LeaseMode::Warn);
+    assert_eq!(policy.models.sizes[&Size::Small], "haiku");
 }
 
 #[test]
@@ -281,6 +318,8 @@ fn prints_the_resolved_values() -> Result<(), Box<dyn std::error::Error>> {
       labels:
         documentation: haiku
         architecture: opus
+      sizes: {}
+      learn: false
     hooks:
       on_round_complete: []
       on_session_end: []
@@ -325,6 +364,14 @@ fn prints_the_resolved_values() -> Result<(), Box<dyn std::error::Error>> {
       keep_finished_days: 30
       pull: false
       commands: []
+    plan:
+      planner: auto
+      model: null
+      explore: false
+      context_tokens: 60000
+      timeout_seconds: 600
+      budget_usd: 2.0
+    leases: warn
     coordinator_only_files: []
     github_api_url: https://api.github.com
     github_app: null

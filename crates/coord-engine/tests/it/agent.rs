@@ -8,18 +8,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use coord_core::ids::AssignmentId;
+use coord_core::ids::{AssignmentId, CommitId};
 use coord_git::{GitError, Repo};
 use coord_protocol::{
     ActiveRow, AgentEvent, AgentEventKind, AssignBody, AssignmentRow, AssignmentStatus,
-    CompletedRow, EndReport, EndResult, ErrorBody, Feature, Health, InputBody, Progress, RepoState,
-    Repos, StatusAnswer,
+    CompletedRow, EndReport, EndResult, ErrorBody, Feature, Health, InputBody, LeaseAnswer,
+    LeaseTaken, Progress, RepoState, Repos, StatusAnswer,
 };
 use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
@@ -67,6 +67,18 @@ pub(crate) struct Seen {
     work: Option<Work>,
     seq: u64,
     checkouts: BTreeMap<String, PathBuf>,
+    /// Where its workers' files are saved.
+    saves: Option<PathBuf>,
+    /// Every event that there was.
+    log: Vec<AgentEvent>,
+    /// What `/status` waits for.
+    status_gate: Option<Arc<Notify>>,
+    /// Every answer to a question about a lease.
+    pub(crate) answered: Vec<(String, LeaseAnswer)>,
+    /// How many followers have promised to answer such questions.
+    pub(crate) promises: usize,
+    /// Every request to `/wip`: the assignment, and the status of the answer.
+    pub(crate) wips: Vec<(String, u16)>,
     /// How often `/repos` was asked for.
     pub(crate) repos: usize,
     /// Every request to `/assign`, refused ones too.
@@ -195,6 +207,18 @@ impl ScriptedAgent {
             .send_modify(|seen| drop(seen.checkouts.insert(repo.to_owned(), path)));
     }
 
+    /// The work of its workers is saved in this repository.
+    pub(crate) fn saves_in(&self, path: PathBuf) {
+        self.script
+            .seen
+            .send_modify(|seen| seen.saves = Some(path));
+    }
+
+    /// `/status` is answered from here on when the test lets it, once for each permit.
+    pub(crate) fn hold_status(&self, gate: Option<Arc<Notify>>) {
+        self.script.seen.send_modify(|seen| seen.status_gate = gate);
+    }
+
     /// Something that the test wants to know.
     pub(crate) fn seen<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
         look(&self.script.seen.borrow())
@@ -289,6 +313,16 @@ fn now() -> f64 {
         .as_secs_f64()
 }
 
+fn event(seq: u64, id: Option<&AssignmentId>, kind: AgentEventKind) -> AgentEvent {
+    AgentEvent {
+        seq,
+        at: now(),
+        id: id.cloned(),
+        kind,
+        cursor: String::new(),
+    }
+}
+
 impl Script {
     fn tell(&self, id: Option<&AssignmentId>, kind: AgentEventKind) {
         let mut seq = 0;
@@ -296,13 +330,8 @@ impl Script {
             seen.seq += 1;
             seq = seen.seq;
         });
-        let event = AgentEvent {
-            seq,
-            at: now(),
-            id: id.cloned(),
-            kind,
-            cursor: String::new(),
-        };
+        let event = event(seq, id, kind);
+        self.seen.send_modify(|seen| seen.log.push(event.clone()));
         let _ = self.lines.send(Line::Event(Box::new(event)));
     }
 
@@ -456,6 +485,8 @@ fn router(script: Arc<Script>) -> Router {
         .route("/assign", post(assign))
         .route("/cancel/{id}", post(cancel))
         .route("/input/{id}", post(input))
+        .route("/lease/{id}", post(lease))
+        .route("/wip/{id}", get(wip))
         .with_state(script)
 }
 
@@ -468,6 +499,10 @@ async fn health(State(script): State<Arc<Script>>) -> Json<Health> {
 }
 
 async fn status(State(script): State<Arc<Script>>) -> Json<StatusAnswer> {
+    let gate = script.seen.borrow().status_gate.clone();
+    if let Some(gate) = gate {
+        gate.notified().await;
+    }
     let answer = script.status();
     // Only now: what happens after a look is not in its answer.
     script.seen.send_modify(|seen| seen.looks += 1);
@@ -496,23 +531,83 @@ async fn repos(State(script): State<Arc<Script>>) -> Json<Repos> {
     Json(states.collect())
 }
 
-async fn events(State(script): State<Arc<Script>>) -> Response {
+async fn events(
+    State(script): State<Arc<Script>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
     let events = Feature::Events.as_str();
     if !script.seen.borrow().features.iter().any(|it| it == events) {
         return refusal(StatusCode::NOT_FOUND, None);
     }
     let lines = BroadcastStream::new(script.lines.subscribe());
-    script.seen.send_modify(|seen| seen.subscriptions += 1);
-    let events = lines.map_while(|line| match line {
-        Ok(Line::Event(event)) => {
-            let data = Event::default()
-                .event(event.kind.as_str())
-                .json_data(&event);
-            Some(Ok::<_, Infallible>(data.unwrap().id(event.seq.to_string())))
+    let cursor = headers.get("last-event-id").map(|it| it.to_str().unwrap());
+    let missed: Vec<AgentEvent> = {
+        let seen = script.seen.borrow();
+        let later = |after: u64| seen.log.iter().filter(move |it| it.seq > after);
+        match cursor.map(str::parse) {
+            None => Vec::new(),
+            Some(Ok(after)) => later(after).cloned().collect(),
+            Some(Err(_)) => vec![event(seen.seq, None, AgentEventKind::Resync)],
         }
+    };
+    script.seen.send_modify(|seen| {
+        seen.subscriptions += 1;
+        seen.promises += usize::from(query.as_deref() == Some("leases=true"));
+    });
+    let last = missed.last().map_or(0, |it: &AgentEvent| it.seq);
+    let now = lines.map_while(|line| match line {
+        Ok(Line::Event(event)) => Some(*event),
         Ok(Line::Cut) | Err(_) => None,
     });
+    let now = now.filter(move |event| event.seq > last);
+    let events = tokio_stream::iter(missed).chain(now).map(|event| {
+        let data = Event::default()
+            .event(event.kind.as_str())
+            .json_data(&event);
+        Ok::<_, Infallible>(data.unwrap().id(event.seq.to_string()))
+    });
     Sse::new(events).into_response()
+}
+
+async fn lease(
+    State(script): State<Arc<Script>>,
+    Path(id): Path<String>,
+    Json(answer): Json<LeaseAnswer>,
+) -> Json<LeaseTaken> {
+    script
+        .seen
+        .send_modify(|seen| seen.answered.push((id, answer)));
+    Json(LeaseTaken { taken: true })
+}
+
+/// The work of a worker, as an agent sends it: a bundle, unless the caller has it.
+async fn wip(
+    State(script): State<Arc<Script>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let known = headers.get("if-none-match").map(|it| it.to_str().unwrap());
+    let known = known.map(|it| CommitId::new(it.trim_matches('"').to_owned()));
+    let saves = script.seen.borrow().saves.clone();
+    let bundle = saves.and_then(|path| {
+        let have: Vec<CommitId> = known.iter().cloned().collect();
+        let repo = Repo::open(path).unwrap();
+        repo.wip_bundle(&id.parse().unwrap(), &have).unwrap()
+    });
+    let response = match bundle {
+        None => refusal(StatusCode::CONFLICT, None),
+        Some(bundle) if Some(&bundle.commit) == known.as_ref() => {
+            StatusCode::NOT_MODIFIED.into_response()
+        }
+        Some(bundle) => {
+            let tag = [("etag", format!("\"{}\"", bundle.commit))];
+            (tag, bundle.bytes).into_response()
+        }
+    };
+    let status = response.status().as_u16();
+    script.seen.send_modify(|seen| seen.wips.push((id, status)));
+    response
 }
 
 async fn assign(State(script): State<Arc<Script>>, Json(body): Json<AssignBody>) -> Response {

@@ -227,6 +227,7 @@ fn policy(gates: &[Gate]) -> Policy {
         depends_on: depends_on.iter().map(|it| RepoName::from(*it)).collect(),
         default_branch: None,
         shared: true,
+        github: None,
     };
     let machine = MachinePolicy {
         capabilities: Vec::new(),

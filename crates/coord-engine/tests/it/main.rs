@@ -9,6 +9,7 @@
 )]
 
 mod agent;
+mod approving;
 mod checks;
 mod claiming;
 mod claims;
@@ -20,15 +21,21 @@ mod following;
 mod freshness;
 mod github;
 mod hooks;
+mod issue_dependencies;
 mod landing;
+mod leases;
 mod merging;
 mod old_peer;
+mod planning;
 mod pulls;
+mod radar;
 mod readers;
 mod recovery;
 mod reviewing;
+mod scripted_brain;
 mod serving;
 mod spine;
+mod splitting;
 mod stopping;
 mod syncing;
 mod testing;

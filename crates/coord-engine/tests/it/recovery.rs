@@ -88,7 +88,7 @@ fn failed_at(mut end: EndReport) -> EndReport {
     end
 }
 
-fn retry(follows: &AssignmentId) -> RetryInput {
+pub(crate) fn retry(follows: &AssignmentId) -> RetryInput {
     let like = input(1);
     RetryInput {
         follows: follows.clone(),

@@ -74,6 +74,43 @@ async fn a_big_repository_takes_few_requests_and_none_that_counts_when_nothing_c
 }
 
 #[tokio::test]
+async fn the_order_of_sub_issues_is_kept_without_asking_again() {
+    let town = Town::new().await;
+    let ann = town.coordinator("ann");
+    let engine = ann.engine().await;
+    let first = town.api.seed(6, 0, "ann");
+    let issue = |index: u64| first + index;
+    town.api.set_sub_issues(issue(0), &[issue(2), issue(1), issue(3)]);
+    sync(&engine).await;
+    let mirror = engine.mirror(&"api".into()).unwrap();
+    let before = async |number| mirror.siblings_before(number).await.unwrap();
+    assert_eq!(before(issue(3)).await, [issue(2), issue(1)]);
+    town.github.clear_requests();
+    sync(&engine).await;
+    let asked = town.github.requests();
+    let of_sub_issues = asked.iter().filter(|it| it.path.ends_with("/sub_issues"));
+    assert_eq!(of_sub_issues.count(), 1, "{asked:?}");
+    assert!(asked.iter().all(|it| it.status == 304), "{asked:?}");
+
+    // A closed one holds up nobody, a parent that is closed still has an order, and people move
+    // and take away what they like.
+    town.api.close_issue(issue(2), "ann");
+    town.api.close_issue(issue(0), "ann");
+    sync(&engine).await;
+    assert_eq!(before(issue(3)).await, [issue(1)]);
+    town.api.set_sub_issues(issue(0), &[issue(3), issue(1)]);
+    sync(&engine).await;
+    assert_eq!(before(issue(1)).await, [issue(3)]);
+    town.api.set_sub_issues(issue(4), &[issue(1)]);
+    town.api.set_sub_issues(issue(0), &[]);
+    sync(&engine).await;
+    assert_eq!(before(issue(1)).await, [0; 0]);
+    assert_eq!(mirror.place(issue(3)).await.unwrap(), None);
+    assert_eq!(mirror.place(issue(1)).await.unwrap().unwrap().parent, issue(4));
+    town.is_in_order();
+}
+
+#[tokio::test]
 async fn a_local_forge_is_its_own_mirror() {
     let world = World::new().await;
     let engine = world.engine().await;

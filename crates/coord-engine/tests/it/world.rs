@@ -158,6 +158,7 @@ impl World {
             title: title.to_owned(),
             body: "Please do it.".to_owned(),
             labels: Vec::new(),
+            key: None,
         };
         self.forge.create_issue(new).await.unwrap()
     }
@@ -301,6 +302,7 @@ fn policy() -> Policy {
         depends_on: Vec::new(),
         default_branch: None,
         shared: false,
+        github: None,
     };
     let machine = MachinePolicy {
         capabilities: Vec::new(),

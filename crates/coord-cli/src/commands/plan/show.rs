@@ -1,0 +1,182 @@
+//! A plan as people and programs see it.
+
+use coord_core::command::Refusal;
+use coord_core::ids::IssueRef;
+use coord_core::proposal::{Proposal, Split};
+use coord_engine::{Engine, PlanOutcome};
+use serde_json::{Value, json};
+
+use crate::blocked::{self, BlockedIssue, BlockedRepo};
+use crate::describe;
+use crate::failure::Failure;
+use crate::printer::{FAINT, Printer, STRONG, WARN, paint, plain};
+use crate::proposed;
+
+/// A plan, and what could not be part of it.
+pub(super) struct Shown {
+    outcome: PlanOutcome,
+    dry_run: bool,
+    repos: Vec<BlockedRepo>,
+    issues: Vec<BlockedIssue>,
+}
+
+impl Shown {
+    pub(super) async fn gather(
+        engine: &Engine,
+        outcome: PlanOutcome,
+        dry_run: bool,
+    ) -> Result<Self, Failure> {
+        let board = engine.store().board().await?;
+        Ok(Self {
+            repos: blocked::repos(&board, engine.policy()),
+            issues: blocked::issues(engine).await?,
+            outcome,
+            dry_run,
+        })
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let it = &self.outcome;
+        let proposals: Vec<Value> = it.proposals.iter().map(proposed::json).collect();
+        let splits: Vec<Value> = it.splits.iter().map(proposed::split_json).collect();
+        let unread = it.unread.iter();
+        let unread: Vec<Value> = unread
+            .map(|(repo, error)| json!({"repo": repo, "error": error}))
+            .collect();
+        json!({"dry_run": self.dry_run, "by": it.planner, "cost_usd": it.cost_usd,
+            "proposals": proposals, "splits": splits, "refused": it.refused,
+            "fed_back": it.fed_back, "unread": unread, "blocked": self.repos,
+            "blocked_issues": self.issues})
+    }
+
+    pub(super) fn print(&self, printer: Printer) {
+        let it = &self.outcome;
+        printer.line(format_args!(
+            "{} by {}",
+            paint(STRONG, "plan"),
+            describe::planner(&it.planner)
+        ));
+        print_proposals(printer, &it.proposals);
+        for split in &it.splits {
+            print_split(printer, split);
+        }
+        if it.proposals.is_empty() && it.splits.is_empty() {
+            printer.line("nothing is proposed");
+        }
+        print_refused(printer, &it.refused);
+        blocked::print(printer, &self.repos, &self.unsaid());
+        for (repo, error) in &it.unread {
+            printer.note(format_args!(
+                "{repo} {}, it is planned from what was known: {}",
+                paint(WARN, "could not be read"),
+                plain(error)
+            ));
+        }
+        if it.cost_usd > 0.0 {
+            printer.line(format_args!("\ncost ${:.2}", it.cost_usd));
+        }
+        match self.dry_run {
+            true => printer.line("\ndry run: nothing was saved"),
+            false => printer.hint(self.next().as_deref()),
+        }
+    }
+
+    /// The blocked issues that nothing was said of yet.
+    fn unsaid(&self) -> Vec<&BlockedIssue> {
+        let refused = &self.outcome.refused;
+        let is_said = |issue: &IssueRef| refused.iter().any(|it| it.issue.as_ref() == Some(issue));
+        let issues = self.issues.iter();
+        issues.filter(|it| !is_said(&it.issue)).collect()
+    }
+
+    /// What a person can do with it.
+    fn next(&self) -> Option<String> {
+        let it = &self.outcome;
+        let proposals: Vec<String> = it.proposals.iter().map(|it| it.id.to_string()).collect();
+        let splits: Vec<String> = it.splits.iter().map(|it| it.id.to_string()).collect();
+        let approve = (!proposals.is_empty())
+            .then(|| format!("`coord approve {}` starts the work", proposals.join(",")));
+        let split = (!splits.is_empty())
+            .then(|| format!("`coord split {}` opens the sub-issues", splits.join(",")));
+        let next: Vec<String> = approve.into_iter().chain(split).collect();
+        (!next.is_empty()).then(|| next.join(", "))
+    }
+}
+
+/// A row for each, and below it why.
+fn print_proposals(printer: Printer, proposals: &[Proposal]) {
+    if proposals.is_empty() {
+        return;
+    }
+    let header = ["id", "issue", "title", "machine", "model", "size", "files"];
+    let rows = proposals.iter().map(row).collect();
+    let mut whys = proposals
+        .iter()
+        .map(|it| (it.id.to_string(), it))
+        .peekable();
+    let mut why = None;
+    printer.line("");
+    for line in Printer::table_lines(&header, rows) {
+        // A row that does not fit goes on in the next line, below nothing.
+        let begins = |id: &str| line.split_whitespace().next() == Some(id);
+        if whys.peek().is_some_and(|(id, _)| begins(id)) {
+            print_why(printer, why);
+            why = whys.next().map(|(_, it)| it);
+        }
+        printer.line(line);
+    }
+    print_why(printer, why);
+}
+
+fn print_why(printer: Printer, it: Option<&Proposal>) {
+    for line in it.iter().flat_map(|it| it.draft.rationale.lines()) {
+        printer.line(format_args!("    {}", paint(FAINT, plain(line))));
+    }
+}
+
+fn row(it: &Proposal) -> Vec<String> {
+    let draft = &it.draft;
+    let or = |text: Option<&str>, other: &str| text.map_or_else(|| other.to_owned(), plain);
+    let files = match draft.files.as_slice() {
+        [] => "?".to_owned(),
+        files => plain(&files.join(", ")),
+    };
+    vec![
+        it.id.to_string(),
+        draft.issue.to_string(),
+        plain(&it.title),
+        plain(draft.machine.as_str()),
+        or(draft.model.as_deref(), "as configured"),
+        or(draft.size.map(|size| size.as_str()), "?"),
+        files,
+    ]
+}
+
+fn print_split(printer: Printer, it: &Split) {
+    printer.line(format_args!("\n{}", proposed::split_line(it)));
+    for line in it.draft.rationale.lines() {
+        printer.line(format_args!("    {}", paint(FAINT, plain(line))));
+    }
+    for (place, chunk) in it.draft.chunks.iter().enumerate() {
+        printer.line(format_args!("  {}", proposed::part_line(place, chunk)));
+    }
+}
+
+/// How many refusals are worth a line each.
+const SHOWN: usize = 20;
+
+fn print_refused(printer: Printer, refused: &[Refusal]) {
+    if refused.is_empty() {
+        return;
+    }
+    printer.line(format_args!("\n{}", paint(WARN, "refused")));
+    for refusal in refused.iter().take(SHOWN) {
+        let hint = refusal.hint.as_deref();
+        let hint = hint.map(|hint| format!(" ({})", plain(hint)));
+        let why = plain(&refusal.why);
+        printer.line(format_args!("  {why}{}", hint.unwrap_or_default()));
+    }
+    if let Some(more) = refused.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        printer.line(format_args!("  and {more} more; `--json` names them all"));
+    }
+}

@@ -71,6 +71,10 @@ enum Chore {
         /// Print the table for the README.
         #[arg(long)]
         markdown: bool,
+        /// Only the groups whose name contains this: startup, radar, plan, memory, hooks, dispatch,
+        /// latency.
+        #[arg(long)]
+        only: Option<String>,
         /// Drive the binaries in this folder instead of building them.
         #[arg(long, value_name = "FOLDER")]
         binaries: Option<PathBuf>,
@@ -113,7 +117,11 @@ fn run(chore: Chore) -> Result<()> {
             seed,
             binaries,
         } => chaos::run(binaries, runs, seed),
-        Chore::Bench { markdown, binaries } => bench::run(binaries, markdown),
+        Chore::Bench {
+            markdown,
+            only,
+            binaries,
+        } => bench::run(binaries, markdown, only.as_deref()),
         Chore::GithubContract { check } => github_contract::run(check),
         Chore::Dist => dist::run(),
         Chore::Clock { ignored: _ } => bench::clock(),

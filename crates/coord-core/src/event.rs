@@ -71,7 +71,8 @@ pub enum BoardEvent {
         id: AssignmentId,
         /// The new ones only.
         paths: Vec<String>,
-        /// Those of them that another assignment holds; the others are its own from now on.
+        /// Those of them that another assignment holds, or that no worker may change; the others
+        /// are its own from now on.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         foreign: Vec<String>,
     },

@@ -39,11 +39,11 @@ fn open_issue(it: &Assignment) -> Option<Refusal> {
         return None;
     }
     let first = it.blocked_by.first()?;
-    let more = match it.blocked_by.len() - 1 {
-        0 => String::new(),
-        more => format!(" and {more} more"),
+    let open = match it.blocked_by.len() - 1 {
+        0 => format!("{first}, which is open"),
+        more => format!("{first} and {more} more, which are open"),
     };
-    let why = format!("{} depends on {first}{more}, which is open", it.issue);
+    let why = format!("{} depends on {open}", it.issue);
     let refusal = Refusal::new(Rule::Dependency, why).of_issue(&it.issue);
     Some(refusal.hint("solve that first, or pass --ignore-deps"))
 }

@@ -63,10 +63,12 @@ fn answer(board: &Board, policy: &Policy, machine: &MachineName, wanted: &Wanted
     };
     // What is not on the board as granted may be granted to somebody else.
     let is_granted = |it: &Assignment| it.leased.contains(path);
-    let granted = decided.and_then(|()| match board.assignments.get(id).is_some_and(is_granted) {
-        true => Ok(()),
-        false => Err(Denial::Over),
-    });
+    let granted = decided.and_then(
+        |()| match board.assignments.get(id).is_some_and(is_granted) {
+            true => Ok(()),
+            false => Err(Denial::Over),
+        },
+    );
     let denial = granted.err();
     LeaseAnswer {
         ask: *ask,

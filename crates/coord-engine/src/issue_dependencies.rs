@@ -127,7 +127,9 @@ impl Engine {
             Err(error) => return Err(error),
         };
         let is_open = found.state == IssueState::Open;
-        if let Some(mirror) = self.mirror(&issue.repo) {
+        if let Some(mirror) = self.mirror(&issue.repo)
+            && mirror.issue(issue.number).await?.as_ref() != Some(&found)
+        {
             mirror.put_issue(found, clock::now()).await?;
         }
         Ok(is_open)

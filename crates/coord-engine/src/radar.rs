@@ -10,6 +10,8 @@ mod memory;
 mod scan;
 mod watch;
 
+use std::collections::BTreeSet;
+
 use coord_core::assignment::{Assignment, AssignmentState};
 use coord_core::ids::{AssignmentId, CommitId, IssueRef, MachineName, RepoName};
 use coord_core::radar::{Clash, Seen, Sighting};
@@ -119,7 +121,9 @@ impl Engine {
             self.repo(name)?;
         }
         let all = self.0.repos.keys();
-        Ok(all.filter(|name| only.is_none_or(|it| it == *name)).collect())
+        Ok(all
+            .filter(|name| only.is_none_or(|it| it == *name))
+            .collect())
     }
 
     /// One look; those at the same repository wait for each other.
@@ -147,7 +151,11 @@ impl Engine {
                 .iter()
                 .map(|it| heads::wanted(&board, it, wips.remove(&it.id)))
                 .collect(),
-            running: all.iter().filter(|it| it.is_at_work()).map(|it| it.id.clone()).collect(),
+            running: all
+                .iter()
+                .filter(|it| it.is_at_work())
+                .map(|it| it.id.clone())
+                .collect(),
         };
         // Even when nobody waits for it any more, what it has found is kept.
         let looked = tokio::task::spawn_blocking(move || task.carry_out(&mut memory)).await;
@@ -165,16 +173,24 @@ impl Engine {
         policy.and_then(|repo| repo.default_branch.clone())
     }
 
-    /// Tells the board what is new to it.
-    async fn sighted(&self, picture: &RadarPicture) -> Result<(), EngineError> {
+    /// Tells the board what is new to it. `before` is what it knew before the look: `false` where
+    /// somebody else has told it something since then, who may have looked later.
+    async fn sighted(
+        &self,
+        picture: &RadarPicture,
+        before: &BTreeSet<Clash>,
+    ) -> Result<bool, EngineError> {
         let Some(sighting) = picture.sighting() else {
-            return Ok(());
+            return Ok(true);
         };
+        if self.store().board().await?.conflicts != *before {
+            return Ok(false);
+        }
         let command = Command::RadarSeen(Box::new(sighting));
         if !self.decide(&command).await?.events.is_empty() {
             self.command(command).await?;
         }
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -220,7 +236,10 @@ fn branches<'b>(board: &'b Board, repo: &RepoName) -> Vec<&'b Assignment> {
 /// Whether there is something to take back.
 fn has_conflicts(board: &Board, repo: &RepoName) -> bool {
     let owner = |clash: &Clash| board.assignments.get(&clash.id);
-    board.conflicts.iter().any(|clash| owner(clash).is_some_and(|it| it.issue.repo == *repo))
+    board
+        .conflicts
+        .iter()
+        .any(|clash| owner(clash).is_some_and(|it| it.issue.repo == *repo))
 }
 
 fn branch(it: &Assignment) -> RadarBranch {

@@ -99,9 +99,10 @@ impl Engine {
 
 /// Whether somebody is there to be told something.
 fn runs(board: &Board, id: &AssignmentId) -> bool {
-    board.assignments.get(id).is_some_and(|it| {
-        it.state.takes_slot() && it.superseded_by.is_none() && !it.stop_requested
-    })
+    board
+        .assignments
+        .get(id)
+        .is_some_and(|it| it.state.takes_slot() && it.superseded_by.is_none() && !it.stop_requested)
 }
 
 /// Whether its worker is yet to start.

@@ -52,7 +52,9 @@ pub(crate) fn run<'git>(git: &'git Git, worktree: &Path, subcommand: &str) -> Ru
     let run = git
         .run_in(worktree, subcommand)
         .config("advice.addEmbeddedRepo=false")
-        .config("core.splitIndex=false");
+        .config("core.splitIndex=false")
+        // A checksum over a large index costs as much as all the rest of writing it.
+        .config("index.skipHash=true");
     match prepare::exclude_file(worktree) {
         Some(file) => run.config(format!("core.excludesFile={}", file.display())),
         None => run,

@@ -83,8 +83,10 @@ fn create(path: &Path) -> Result<(), StoreError> {
         Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(e) => Err(folder_error(path, e)),
     });
-    // What cannot be removed is litter, not damage.
-    let _ = fs::remove_file(&fresh);
+    for name in with_side_files(&fresh) {
+        // What cannot be removed is litter, not damage.
+        let _ = fs::remove_file(name);
+    }
     made?;
     File::open(folder)
         .and_then(|folder| folder.sync_all())
@@ -100,18 +102,33 @@ fn make(fresh: &Path, path: &Path) -> Result<(), StoreError> {
         .mode(0o600)
         .open(fresh)
         .map_err(|e| folder_error(path, e))?;
-    let fill = || {
+    let made = || {
         let conn = open(fresh)?;
-        conn.pragma_update(None, "journal_mode", "WAL")?;
-        conn.pragma_update(None, "application_id", APPLICATION_ID)?;
-        conn.execute_batch(&format!("BEGIN; {} COMMIT;", SCHEMAS.concat()))?;
-        set_meta(&conn, "schema_version", SCHEMA_VERSION)?;
-        set_meta(&conn, "finished_version", finished::VERSION)?;
-        set_meta(&conn, "usage_version", usage::VERSION)?;
-        set_meta(&conn, "efforts_version", efforts::VERSION)?;
+        fill(&conn)?;
         conn.close().map_err(|(_, e)| e)
     };
-    fill().map_err(|e| StoreError::from_sqlite(path, e))
+    made().map_err(|e| StoreError::from_sqlite(path, e))
+}
+
+/// The write-ahead log comes last: on a full disk its content may never reach the file, and closing
+/// says nothing about that.
+fn fill(conn: &Connection) -> rusqlite::Result<()> {
+    conn.pragma_update(None, "application_id", APPLICATION_ID)?;
+    conn.execute_batch(&format!("BEGIN; {} COMMIT;", SCHEMAS.concat()))?;
+    set_meta(conn, "schema_version", SCHEMA_VERSION)?;
+    set_meta(conn, "finished_version", finished::VERSION)?;
+    set_meta(conn, "usage_version", usage::VERSION)?;
+    set_meta(conn, "efforts_version", efforts::VERSION)?;
+    conn.pragma_update(None, "journal_mode", "WAL")
+}
+
+/// The file, and those that SQLite puts beside it.
+fn with_side_files(path: &Path) -> [PathBuf; 4] {
+    ["", "-journal", "-wal", "-shm"].map(|ending| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        name.into()
+    })
 }
 
 fn fresh_name(path: &Path) -> PathBuf {
@@ -213,4 +230,35 @@ pub(crate) fn set_meta(conn: &Connection, key: &str, value: u32) -> rusqlite::Re
         (key, value),
     )?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is only in the log is lost with it when the file gets its name.
+    #[test]
+    fn all_of_a_new_database_is_in_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (fresh, name) = (folder.path().join("new"), folder.path().join("name"));
+        fs::write(&fresh, "").unwrap();
+        let conn = open(&fresh).unwrap();
+        fill(&conn).unwrap();
+        fs::copy(&fresh, &name).unwrap();
+        drop(open_for_writing(&name).unwrap());
+        let mode: String = conn
+            .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(mode, "wal");
+    }
+
+    #[test]
+    fn what_could_not_be_made_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("coord.db");
+        drop(open_for_writing(&path).unwrap());
+        fs::create_dir(folder.path().join("taken")).unwrap();
+        let names = fs::read_dir(folder.path()).unwrap();
+        assert_eq!(names.count(), 2);
+    }
 }

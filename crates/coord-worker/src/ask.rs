@@ -293,7 +293,7 @@ impl Run {
         AskProgress {
             turns: summary.turns,
             cost_usd: (summary.spend.so_far_usd() - self.before_usd).max(0.0),
-            activity: activity.map(|it| text::line(it, ACTIVITY)),
+            activity: activity.map(|it| text::line(it.trim_end_matches(':'), ACTIVITY)),
         }
     }
 }

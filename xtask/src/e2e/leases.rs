@@ -152,12 +152,7 @@ fn expect_one_author(lab: &Lab, ids: &[String], wish: Wish, denials: &[Value]) -
     let (winner, holder) = (1 - loser, &ids[1 - loser]);
     let why = json!({"denial": "leased", "by": holder});
     ensure!(event["why"] == why, "{path} was denied because {event}");
-    // The coordinator that says no to an agent does not know for which tool.
-    let tools = [wish.tool(), ""];
-    ensure!(
-        tools.iter().any(|tool| event["tool"] == **tool),
-        "{path} was denied to {event}"
-    );
+    ensure!(event["tool"] == wish.tool(), "{path} was denied to {event}");
 
     let stream = Stream::of(lab, &ids[loser])?;
     let told = format!("held by assignment {holder}");

@@ -3,12 +3,15 @@
 //! Only the model is a double: a scripted Messages API on loopback. The worker runs in a home and an
 //! environment of its own, so that nothing of the person who runs this is read or used.
 
+mod bad_plans;
+mod brain;
 mod claude;
 mod delivery;
 mod endings;
 mod github;
 mod leases;
 mod pipeline;
+mod planning;
 mod python;
 mod radar;
 mod reviewers;
@@ -16,6 +19,7 @@ mod scenario;
 mod serving;
 mod shells;
 mod smoke;
+mod splits;
 mod stream;
 mod survival;
 mod unreachable;
@@ -59,9 +63,20 @@ pub(crate) fn run(folder: Option<PathBuf>, only: Option<&str>) -> Result<()> {
         "two workers want one file with every tool" => leases::every_tool,
         "a shell changes another worker's file" => shells::of_another,
         "a shell changes a forbidden file" => shells::forbidden,
+        "a forbidden change is committed all the same" => shells::stubborn,
         "no coordinator is there, strictly" => unreachable::strict,
         "no coordinator is there, with a warning" => unreachable::warn,
+        "an edit while the agent is gone" => unreachable::agent_gone,
         "a conflict is foreseen" => radar::foreseen,
+        "a plan of the model, approved and merged" => planning::approved,
+        "a plan is interrupted" => planning::interrupted,
+        "a plan is killed" => planning::killed,
+        "a bad plan is corrected" => bad_plans::corrected,
+        "a plan of no use" => bad_plans::useless,
+        "a plan that obeys an issue" => bad_plans::injected,
+        "a plan while the API fails" => bad_plans::api_errors,
+        "a split is killed" => splits::local,
+        "a split on GitHub is killed" => splits::on_github,
         "stuck" => endings::stuck,
         "API error" => endings::api_error,
         "usage limit" => endings::usage_limit,

@@ -14,7 +14,8 @@ pub(super) async fn foreseen(stage: &Stage) -> Result<()> {
     let (lab, agents) = stage.open_pair("true", json!({})).await?;
     let lines: Vec<String> = (1..=9).map(|n| format!("line {n}\n")).collect();
     lab.repo.commit(FILE, &lines.concat(), "Nine lines")?;
-    lab.repo.commit("README.md", "Read me\n", "Something else")?;
+    lab.repo
+        .commit("README.md", "Read me\n", "Something else")?;
     lab.repo.push()?;
     let cue = |name: &str| lab.sandbox.path().join(name);
     let changes = |to: &str| json!({"edit": {"path": FILE, "old": "line 5", "new": to}});
@@ -35,7 +36,11 @@ pub(super) async fn foreseen(stage: &Stage) -> Result<()> {
     let issue = lab.open_issue("Change it", &first)?;
     let earlier = lab.assign_to(NAME, issue, &declared)?;
     let issue = lab.open_issue("Change it too", &second)?;
-    let later = lab.assign_to(SPARE, issue, &[&declared[..], &["--allow-overlap"]].concat())?;
+    let later = lab.assign_to(
+        SPARE,
+        issue,
+        &[&declared[..], &["--allow-overlap"]].concat(),
+    )?;
     until_events(&lab, "files_observed", 1)?;
     std::fs::write(cue("changed"), "")?;
     until_events(&lab, "conflict_foreseen", 1)?;
@@ -51,7 +56,9 @@ pub(super) async fn foreseen(stage: &Stage) -> Result<()> {
     ensure!(foreseen == [once], "foreseen: {foreseen:#?}");
     let words = format!("conflicts with the work on {NAME}#1 by assignment {earlier}");
     let requests = stage.api.requests();
-    let told = requests.iter().filter(|it| it.turn.is_some_and(|turn| turn > 0));
+    let told = requests
+        .iter()
+        .filter(|it| it.turn.is_some_and(|turn| turn > 0));
     let told: Vec<_> = told.filter(|it| it.heard.contains(&words)).collect();
     ensure!(told.len() == 1, "it was told {} times", told.len());
     ensure!(told[0].heard.contains(FILE), "{}", told[0].heard);
@@ -62,7 +69,10 @@ fn expect_in_radar(lab: &Lab, earlier: &str, later: &str) -> Result<()> {
     let radar = lab.coord_json(&["radar"])?;
     let text = radar.to_string();
     for word in [earlier, later, FILE] {
-        ensure!(text.contains(word), "the radar does not show {word}: {radar:#}");
+        ensure!(
+            text.contains(word),
+            "the radar does not show {word}: {radar:#}"
+        );
     }
     let status = lab.coord_json(&["status"])?;
     let conflicts = status["conflicts"].as_array().map_or(0, Vec::len);

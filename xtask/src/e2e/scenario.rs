@@ -51,13 +51,33 @@ impl Stage {
 
     /// A laboratory with one machine, whose board follows these rules.
     pub(super) async fn open_with(&self, rules: Value) -> Result<(Lab, AgentProcess)> {
-        let setup = Setup {
+        self.open_so(&self.alone(rules)).await
+    }
+
+    /// The same where the CLI does not ask again and again after an error of the API.
+    pub(super) async fn open_impatient(&self, rules: Value) -> Result<(Lab, AgentProcess)> {
+        self.open_so(&self.impatient(rules)).await
+    }
+
+    /// The configuration of the latter.
+    pub(super) fn impatient(&self, rules: Value) -> Setup {
+        let mut setup = self.alone(rules);
+        let once = ("CLAUDE_CODE_MAX_RETRIES", "1");
+        setup.env.push((once.0.to_owned(), once.1.to_owned()));
+        setup
+    }
+
+    fn alone(&self, rules: Value) -> Setup {
+        Setup {
             test_command: Some("true".to_owned()),
             env: self.env("ANTHROPIC_API_KEY"),
             more: rules.as_object().cloned().unwrap_or_default(),
             ..Setup::with_worker(&[&self.claude.to_string_lossy()])
-        };
-        let lab = Lab::new(&self.binaries, &setup)?;
+        }
+    }
+
+    async fn open_so(&self, setup: &Setup) -> Result<(Lab, AgentProcess)> {
+        let lab = Lab::new(&self.binaries, setup)?;
         let agent = lab.start_agent().await?;
         Ok((lab, agent))
     }
@@ -68,9 +88,7 @@ impl Stage {
             env: self.env(credential),
             ..Setup::with_worker(&[&self.claude.to_string_lossy()])
         };
-        let lab = Lab::new(&self.binaries, &setup)?;
-        let agent = lab.start_agent().await?;
-        Ok((lab, agent))
+        self.open_so(&setup).await
     }
 
     /// The double instead of the real API, and nothing that would speak to anybody else.
@@ -164,9 +182,13 @@ pub(super) fn until_events(lab: &Lab, kind: &str, count: usize) -> Result<()> {
 pub(super) fn heard_with(stage: &Stage, mark: &str) -> Result<String> {
     let requests = stage.api.requests();
     // Its prompt holds the whole script.
-    let mut later = requests.into_iter().filter(|it| it.turn.is_some_and(|turn| turn > 0));
+    let mut later = requests
+        .into_iter()
+        .filter(|it| it.turn.is_some_and(|turn| turn > 0));
     let found = later.find(|it| it.heard.contains(mark));
-    Ok(found.with_context(|| format!("no model has heard {mark}"))?.heard)
+    Ok(found
+        .with_context(|| format!("no model has heard {mark}"))?
+        .heard)
 }
 
 /// The step that calls a tool.

@@ -3,9 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use super::scenario::{
-    Stage, close, events, expect, heard_with, script, tool, until_events,
-};
+use super::scenario::{Stage, close, events, expect, heard_with, script, tool, until_events};
 use super::stream::Stream;
 use crate::lab::NAME;
 
@@ -21,7 +19,10 @@ pub(super) async fn of_another(stage: &Stage) -> Result<()> {
     let (lab, agent) = stage.open_with(json!({})).await?;
     lab.repo.commit(FILE, BEFORE, "Everybody's file")?;
     lab.repo.push()?;
-    let (held, over) = (lab.sandbox.path().join("held"), lab.sandbox.path().join("over"));
+    let (held, over) = (
+        lab.sandbox.path().join("held"),
+        lab.sandbox.path().join("over"),
+    );
     let holds = script(&json!([
         tool("Read", json!({"file_path": FILE})),
         {"edit": {"path": FILE, "old": BEFORE, "new": "the holder's"}},
@@ -35,10 +36,13 @@ pub(super) async fn of_another(stage: &Stage) -> Result<()> {
         {"bash": format!("git checkout {FILE} && touch own.txt && git add . && git commit -qm Own")},
         {"text": "STATUS: DONE"},
     ]));
-    let (first, second) = (lab.open_issue("Hold", &holds)?, lab.open_issue("Write", &writes)?);
+    let (first, second) = (
+        lab.open_issue("Hold", &holds)?,
+        lab.open_issue("Write", &writes)?,
+    );
     let holder = lab.assign_to(NAME, first, &[])?;
     let drive = lab.start(&["drive"])?;
-    until_events(&lab, "files_observed", 1)?;
+    until_events(&lab, "lease_granted", 1)?;
     let writer = lab.assign_to(NAME, second, &[])?;
     std::fs::write(&held, "")?;
     let foreign = json!([FILE]);
@@ -100,14 +104,44 @@ pub(super) async fn forbidden(stage: &Stage) -> Result<()> {
         );
     }
     let restored = events(&lab, "files_restored")?;
+    // The board says once what a worker may try for an hour.
     let once = json!({"kind": "files_restored", "id": id, "paths": [FORBIDDEN]});
-    ensure!(restored == vec![once; 3], "restored: {restored:?}");
+    ensure!(restored == [once], "restored: {restored:?}");
     let denied = events(&lab, "edit_denied")?;
     let why = json!({"denial": "forbidden", "glob": FORBIDDEN});
     ensure!(denied.len() == 1 && denied[0]["why"] == why, "{denied:?}");
     expect(&lab, &id, "/end/files", &json!(["new.txt"]))?;
     let branch = "issue-1-log-it";
     let published = lab.repo.remote_file(branch, FORBIDDEN);
-    ensure!(published.as_deref() == Some(BEFORE), "{branch} has {published:?}");
+    ensure!(
+        published.as_deref() == Some(BEFORE),
+        "{branch} has {published:?}"
+    );
+    close(&lab, [agent])
+}
+
+/// A worker that has committed such a change, and does not put it right although it was told: its
+/// branch is not merged.
+pub(super) async fn stubborn(stage: &Stage) -> Result<()> {
+    let rules = json!({"coordinator_only_files": [FORBIDDEN]});
+    let (lab, agent) = stage.open_with(rules).await?;
+    lab.repo.commit(FORBIDDEN, BEFORE, "A log")?;
+    lab.repo.push()?;
+    let both =
+        format!("echo mine > {FORBIDDEN}; touch new.txt; git add --all; git commit -qm Both");
+    let steps = script(&json!([{"bash": both}, {"text": "STATUS: DONE"}]));
+    let issue = lab.open_issue("Log it", &steps)?;
+    let id = lab.assign_to(NAME, issue, &["--until", "merged"])?;
+    lab.coord(&["wait", "--timeout", "60", &id])?;
+    ensure!(
+        events(&lab, "files_restored")?.len() == 1,
+        "nobody was told"
+    );
+    let merged = lab.repo.remote_file(lab.repo.branch(), FORBIDDEN);
+    ensure!(
+        merged.as_deref() == Some(BEFORE),
+        "merged is {merged:?}: {}",
+        lab.coord(&["history"])?
+    );
     close(&lab, [agent])
 }

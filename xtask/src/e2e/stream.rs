@@ -59,7 +59,9 @@ impl Stream {
 }
 
 fn result(line: &Value, block: &Value) -> Result<ToolResult> {
-    let at = line["timestamp"].as_str().context("a line without a time")?;
+    let at = line["timestamp"]
+        .as_str()
+        .context("a line without a time")?;
     let at: jiff::Timestamp = at.parse()?;
     let text = match &block["content"] {
         Value::String(text) => text.clone(),

@@ -31,14 +31,27 @@ impl Lab {
 
 impl Background {
     /// Asks it to end, and waits until it has.
-    pub(crate) fn end(mut self) -> Result<()> {
+    pub(crate) fn end(self) -> Result<()> {
+        self.ended_by(Signal::TERM).map(drop)
+    }
+
+    /// The same as a person asks for it with Ctrl-C; the exit code, unless a signal ended it.
+    pub(crate) fn interrupt(self) -> Result<Option<i32>> {
+        self.ended_by(Signal::INT)
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) fn kill(self) -> Result<()> {
+        self.ended_by(Signal::KILL).map(drop)
+    }
+
+    fn ended_by(mut self, signal: Signal) -> Result<Option<i32>> {
         let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
         if let Some(pid) = pid.filter(|_| matches!(self.0.try_wait(), Ok(None))) {
             // It may end just now by itself.
-            let _ = kill_process(pid, Signal::TERM);
+            let _ = kill_process(pid, signal);
         }
-        self.0.wait()?;
-        Ok(())
+        Ok(self.0.wait()?.code())
     }
 }
 

@@ -53,6 +53,11 @@ impl Binaries {
         self.folder.join("coord-agent")
     }
 
+    /// What holds a worker, and what its hooks run.
+    pub(crate) fn supervisor(&self) -> PathBuf {
+        self.folder.join("coord-supervisor")
+    }
+
     /// One of the programs in `examples/`.
     pub(crate) fn example(&self, name: &str) -> PathBuf {
         self.folder.join("examples").join(name)

@@ -1,5 +1,6 @@
 //! `coord plan`: what could be worked on next, by whom, as a proposal that a person approves.
 
+mod model;
 mod show;
 
 use std::cell::RefCell;
@@ -104,6 +105,9 @@ async fn think(app: &App, engine: &Engine, input: PlanInput) -> Result<PlanOutco
     }
 }
 
+/// Less is shown as nothing, in US dollars.
+const WORTH_SAYING: f64 = 0.005;
+
 fn tell(line: &mut LiveLine, progress: PlanProgress) {
     match progress {
         PlanProgress::Syncing(repo) => line.step(format!("asking the forge of {repo}")),
@@ -111,7 +115,7 @@ fn tell(line: &mut LiveLine, progress: PlanProgress) {
         PlanProgress::Brain(asked) => {
             line.step("the model thinks");
             let mut said = vec![count(asked.turns, "turn")];
-            if asked.cost_usd > 0.0 {
+            if asked.cost_usd >= WORTH_SAYING {
                 said.push(format!("${:.2}", asked.cost_usd));
             }
             said.extend(asked.activity);

@@ -81,7 +81,7 @@ pub(crate) async fn run(app: &App, args: WhyArgs) -> Result<u8, Failure> {
             .line(format_args!("{issue}: {}", plain(&why.sentence))),
     }
     postponed.print(app.printer, "");
-    begins.print(app.printer);
+    begins.print(app.printer, why.assignment.is_none());
     app.printer.hint(describe::next_step(&why));
     for commit in &commits {
         app.printer.line(format_args!("  {commit}"));

@@ -243,7 +243,8 @@ fn work_upstream_is_refused_or_ignored() {
     postponed; `coord up` or `coord resume` goes on with it
       the dispatch of [id] will be tried again from [time] on: cannot reach the agent at http://127.0.0.1:[port]: Connection refused (os error 111)
 
-    shop is blocked by work in lib
+    blocked
+      shop is blocked by work in lib
     ");
     bench.run(&[&args[..], &["--ignore-deps"]].concat()).ok();
 }
@@ -311,4 +312,44 @@ fn it_can_go_all_the_way_by_itself() {
         Some("a.txt")
     );
     assert_eq!(bench.json(&["issue", "list"]), json!([]));
+}
+
+#[test]
+fn the_chosen_machine_has_what_the_labels_ask_for() {
+    let bench = Bench::new(Special::default());
+    let new = ["issue", "new", "Build the image", "--label", "needs:docker"];
+    bench.run(&new).ok();
+    insta::assert_snapshot!(bench.complains(1, &["assign", "-", "shop", "1"]), @r"
+    error: no machine that may work on shop has what shop#1 needs: docker
+    hint: add it to `capabilities` of a machine, or name the machine
+    ");
+}
+
+#[test]
+fn an_open_issue_that_comes_first_is_waited_for_or_ignored() {
+    let bench = Bench::new(Special::default());
+    bench.small_issue("a.txt");
+    let body = "Depends on #1, blocked by shop#7";
+    bench
+        .run(&["issue", "new", "Then b.txt", "--body", body])
+        .ok();
+    let args = ["assign", "laptop", "shop", "2"];
+    insta::assert_snapshot!(bench.complains(1, &args), @r"
+    error: shop#2 depends on shop#1, which is open
+    hint: solve that first, or pass --ignore-deps
+    ");
+    insta::assert_snapshot!(bench.says(&[&args[..], &["--wait"]].concat()), @r"
+    → laptop → shop#2: Then b.txt
+    → model: sonnet
+    → branch: issue-2-then-b-txt
+    → waits (assignment [id]): shop#2 depends on shop#1, which is open
+    ");
+    insta::assert_snapshot!(bench.says(&["why", "2"]), @r"
+    shop#2: assignment [id] waits: shop#2 depends on shop#1, which is open
+      #1  [date] [time]  refused: shop#2 depends on shop#1, which is open
+      #2  [date] [time]  [id] shop#2 waits: shop#2 depends on shop#1, which is open
+    ");
+    let id = bench.only_assignment()["id"].as_str().unwrap().to_owned();
+    bench.run(&["stop", &id]).ok();
+    bench.run(&[&args[..], &["--ignore-deps"]].concat()).ok();
 }

@@ -41,6 +41,8 @@ fn the_resolved_values_of_a_small_configuration() {
       - sonnet
       - opus
       labels: {}
+      sizes: {}
+      learn: false
     hooks:
       on_round_complete: []
       on_session_end: []
@@ -85,6 +87,14 @@ fn the_resolved_values_of_a_small_configuration() {
       keep_finished_days: 30
       pull: false
       commands: []
+    plan:
+      planner: auto
+      model: null
+      explore: false
+      context_tokens: 60000
+      timeout_seconds: 600
+      budget_usd: [span]
+    leases: warn
     coordinator_only_files: []
     github_api_url: https://api.github.com
     github_app: null

@@ -462,7 +462,7 @@ fn trouble_of_github_is_told_with_the_next_step() {
     away(20, "GET");
     insta::assert_snapshot!(desk.bench.complains(1, &["issue", "new", "Once", "--repo", "hub"]), @r"
     error: the forge of `hub` failed: the repository acme/hub: 127.0.0.1 answers 502 Bad Gateway
-    hint: whether the issue was opened is not known: look with `coord issue list --repo hub --sync` before you open it again
+    hint: whether the issue was opened is not known: the same command again, within a day, finds it or opens it; `coord issue list --repo hub --sync` shows what is there
     ");
     assert_eq!(desk.hub.issues().len(), 1);
 }

@@ -117,6 +117,9 @@ fn a_conflict_names_its_files_and_is_tried_again() {
     waits for you
       shop#2 Say two: it conflicts with [commit] in same.txt; it is tried again when the base moves (`coord fix [id]`)
 
+    conflicts to come; `coord radar` shows where
+      [id] shop#2 will conflict with the base in same.txt
+
     lately finished
       [id] shop#1 Say one: merged as [commit]; pull request #3
     ");

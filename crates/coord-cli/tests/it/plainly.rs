@@ -14,6 +14,10 @@ fn version_help_and_nonsense() {
     Usage: coord [OPTIONS] <COMMAND>
 
     Commands:
+      plan  Propose what to work on next, and where
+      approve  Start the work that a plan proposes
+      reject  Put aside what a plan proposes
+      split  Open the sub-issues that a plan proposes
       assign  Put a worker on an issue
       status  Show machines, assignments and the merge queue
       watch  Show what a worker does, as it does it
@@ -27,6 +31,7 @@ fn version_help_and_nonsense() {
       fix  Have a branch put right, one model up
       merge  Merge what its gates let pass, in order, each tested together with what is merged
       before
+      radar  Show which branches are going to conflict, and where
       notify  Do one pass of the loop: hear the agents, do what is due, tell what happened
       drive  Run the loop without an agent: follow all agents, do what is due
       resume  Go on after a crash: ask the agents, finish what was begun
@@ -62,7 +67,8 @@ fn version_help_and_nonsense() {
     Usage: coord assign [OPTIONS] <MACHINE> <REPO> <ISSUE>
 
     Arguments:
-      <MACHINE>  The machine to run it on; `-` lets the coordinator choose
+      <MACHINE>  The machine to run it on; `-` lets the coordinator choose: one that has what the labels
+      of the issue ask for, and free slots
       <REPO>  The repository, as the configuration names it
       <ISSUE>  The number of the issue
 
@@ -72,15 +78,17 @@ fn version_help_and_nonsense() {
       --briefing-file <FILE>  A file with the briefing
       --files <GLOB>...  Globs of the files that it will change
       --forbid <GLOB>...  Globs of files that it may not change
-      --wait  Wait for files, slots and upstream work instead of being refused
-      --until <UNTIL>  How far to take it without a person; the default is the
-      configuration's `pipeline.goal` [possible values: worked, tested,
-      merged]
       --allow-overlap  Dispatch although files overlap with active work
-      --ignore-deps  Dispatch although an upstream repository has active work
       --accept-unknown  Dispatch although the forge could not be asked for existing branches
       --trust  Dispatch although the author of the issue is not trusted
       --take-over  Dispatch although another coordinator has claimed the issue
+      --wait  Wait for files, slots, upstream work and issues that it depends on
+      instead of being refused
+      --until <UNTIL>  How far to take it without a person; the default is the
+      configuration's `pipeline.goal` [possible values: worked, tested,
+      merged]
+      --ignore-deps  Dispatch although an upstream repository has active work, or an issue
+      that it depends on is open
       --auto-pull  Fast-forward checkouts on the machine that are behind, before the
       worker starts
       --skip-freshness  Do not look whether checkouts on the machine are behind

@@ -56,9 +56,9 @@ fn rules_plan_and_a_person_approves() {
     plan by rules
 
     ID  ISSUE  TITLE  MACHINE  MODEL  SIZE  FILES
-    P1  shop#1  Fix the cart  laptop  as configured  small  ?
+    P1  shop#1  Fix the cart  laptop  sonnet  small  ?
       Shop#3 waits for it. laptop has 20 free slots, and no other machine can take it; nothing says which files. Model sonnet: default.
-    P2  shop#2  Describe it  laptop  as configured  small  ?
+    P2  shop#2  Describe it  laptop  sonnet  small  ?
       The oldest of those with the same priority that nothing stands in the way of. laptop has 19 free slots, and no other machine can take it; nothing says which files. Model sonnet: default.
 
     refused
@@ -164,6 +164,10 @@ fn a_plan_as_data() {
       "fed_back": [],
       "proposals": [
         {
+          "chosen_model": {
+            "model": "sonnet",
+            "why": "default"
+          },
           "files": [
             "src/**"
           ],
@@ -248,9 +252,10 @@ fn a_model_is_told_once_what_was_refused() {
     plan by brain (claude-opus-5-5)
 
     ID  ISSUE  TITLE  MACHINE  MODEL  SIZE  FILES
-    P1  shop#1  Fix the cart  laptop  as configured  small  src/**
+    P1  shop#1  Fix the cart  laptop  sonnet  small  src/**
       Why not?
       ]0;gotcha[2J evil
+      model: default
 
     S1 shop#2 Describe it: 3 parts
       It is too much.
@@ -389,7 +394,10 @@ fn what_makes_no_sense_is_wrong_usage() {
     error: there is no repository `nope` in the configuration
     hint: `coord config` shows the repositories
     ");
-    insta::assert_snapshot!(complains(&["approve"]), @"");
+    insta::assert_snapshot!(complains(&["approve"]), @r"
+    error: nothing is named that is to be approved
+    hint: `coord approve P1,P2` approves these, `coord approve --all` everything
+    ");
     assert_eq!(ids(&bench.json(&["status"])["proposals"]), ["P1", "P2"]);
 }
 

@@ -68,6 +68,7 @@ fn changes_are_told_as_they_happen() {
     ");
     let conflicts = &bench.json(&["status"])["conflicts"];
     assert_eq!(conflicts[0]["paths"], json!(["a.txt"]));
+    bench.run(&["test", &first, "--passed"]).ok();
     bench.run(&["merge", &first]).ok();
     watch.says(&format!("{id} shop#2 no longer conflicts with"));
     watch.says(&format!("{id} shop#2 will conflict with the base in a.txt"));

@@ -13,7 +13,7 @@ use crate::program::Ran;
 fn on_a_small_disk(bench: &Bench, script: &str) -> Option<Ran> {
     const NOT_HERE: i32 = 77;
     let script = format!(
-        "mount -t tmpfs -o size=400k tmpfs \"$COORD_HOME\" 2>/dev/null || exit {NOT_HERE}\n{script}"
+        "mount -t tmpfs -o size=640k tmpfs \"$COORD_HOME\" 2>/dev/null || exit {NOT_HERE}\n{script}"
     );
     for namespace in [&["--mount"][..], &["--user", "--map-root-user", "--mount"]] {
         let mut command = bench.sandbox.command("unshare");

@@ -300,6 +300,13 @@ fn mergeable(board: &Board, it: &Assignment) -> Result<(), Refusal> {
         let refusal = refuse(it, &format!("was taken over by assignment {}", later.id));
         return Err(refusal.hint(format!("`coord merge {}`", later.id)));
     }
+    let line = std::iter::successors(Some(it), |it| next(it)).take(board.assignments.len());
+    let is_gone = |by: &&AssignmentId| !board.assignments.contains_key(*by);
+    let mut taken_over = line.filter_map(|it| it.superseded_by.as_ref());
+    if let Some(by) = taken_over.find(is_gone) {
+        let what = format!("was taken over by assignment {by}, which is merged");
+        return Err(refuse(it, &what));
+    }
     if it.state != AssignmentState::Done {
         return Err(refuse(it, &format!("is {}", it.state.as_str())));
     }

@@ -1,6 +1,9 @@
 //! What planners propose, and what people put aside.
 
+use std::collections::BTreeSet;
+
 use super::draft::Draft;
+use super::spend;
 use crate::command::{PlanRequest, Refusal, Rule};
 use crate::event::BoardEvent;
 use crate::ids::{IssueRef, ProposalId, SplitId};
@@ -57,6 +60,7 @@ pub(super) fn plan(draft: &mut Draft<'_>, request: &PlanRequest) {
     draft.emit(BoardEvent::Planned {
         plan: Box::new(plan),
     });
+    spend::stop_over_budget(draft);
 }
 
 /// Puts proposals aside: all of them, or none where one is not there.
@@ -65,13 +69,13 @@ pub(super) fn reject(
     proposals: &[ProposalId],
     splits: &[SplitId],
 ) -> Result<(), Refusal> {
-    for id in proposals {
+    for id in proposals.iter().collect::<BTreeSet<_>>() {
         if !draft.board().proposals.contains_key(id) {
             return Err(unknown(id));
         }
         draft.emit(BoardEvent::ProposalRejected { proposal: *id });
     }
-    for id in splits {
+    for id in splits.iter().collect::<BTreeSet<_>>() {
         let split = draft.board().splits.get(id).ok_or_else(|| unknown(id))?;
         if split.under_way.is_some() {
             let why = format!("the sub-issues of {id} are being created");

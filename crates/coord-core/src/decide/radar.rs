@@ -93,7 +93,7 @@ fn foresee(draft: &mut Draft<'_>, clash: &Clash, news: bool) {
     let Some(it) = board.assignments.get(id) else {
         return;
     };
-    let hears = it.state == AssignmentState::Running && !it.stop_requested && it.is_at_work();
+    let hears = it.state == AssignmentState::Running && !it.stop_requested;
     if !news || !hears {
         return;
     }

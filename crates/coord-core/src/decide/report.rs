@@ -52,18 +52,10 @@ pub(super) fn hear(
             accepted(draft, id);
             lease_asked(draft, id, path);
         }
-        AgentReport::EditDenied { path, tool, why } if at_work => {
-            accepted(draft, id);
-            denied(draft, id, path, tool, why.clone());
-        }
-        AgentReport::EditUnchecked { path } if at_work => {
-            accepted(draft, id);
-            unchecked(draft, id, path);
-        }
-        AgentReport::FilesRestored { paths } if at_work => {
-            accepted(draft, id);
-            restored(draft, id, paths);
-        }
+        // Also of a worker that ended while nobody listened.
+        AgentReport::EditDenied { path, tool, why } => denied(draft, id, path, tool, why.clone()),
+        AgentReport::EditUnchecked { path } => unchecked(draft, id, path),
+        AgentReport::FilesRestored { paths } => restored(draft, id, paths),
         AgentReport::Stuck { question } if at_work => {
             accepted(draft, id);
             stuck(draft, id, question);
@@ -84,9 +76,6 @@ pub(super) fn hear(
         }
         AgentReport::Spent { .. }
         | AgentReport::LeaseAsked { .. }
-        | AgentReport::EditDenied { .. }
-        | AgentReport::EditUnchecked { .. }
-        | AgentReport::FilesRestored { .. }
         | AgentReport::Files { .. }
         | AgentReport::Stuck { .. }
         | AgentReport::Finished { .. }
@@ -172,9 +161,11 @@ fn files(draft: &mut Draft<'_>, id: &AssignmentId, paths: &[String]) {
         Some(_) => Vec::new(),
         None => overlaps(draft, assignment, &new),
     };
-    let is_foreign = |path: &&String| match assignment.superseded_by {
-        Some(_) => true,
-        None => lease::holders(board, assignment).any(|other| lease::covers(other, path)),
+    let is_held = |path: &str| lease::holders(board, assignment).any(|it| lease::covers(it, path));
+    let is_foreign = |path: &&String| {
+        assignment.superseded_by.is_some()
+            || lease::forbidding(draft.policy, assignment, path).is_some()
+            || is_held(path)
     };
     let foreign = new.iter().filter(is_foreign).cloned().collect();
     draft.emit(BoardEvent::FilesObserved {
@@ -187,20 +178,16 @@ fn files(draft: &mut Draft<'_>, id: &AssignmentId, paths: &[String]) {
     }
 }
 
-/// Grants a path that nobody else holds, or records that it was not granted.
+/// Grants a path that nobody else holds. That one was not granted its agent says itself.
 fn lease_asked(draft: &mut Draft<'_>, id: &AssignmentId, path: &str) {
     let board = draft.board();
-    match lease::answer(board, draft.policy, id, path) {
-        Err(why) => denied(draft, id, path, "", why),
-        Ok(()) => {
-            let it = board.assignments.get(id);
-            if it.is_some_and(|it| !it.leased.contains(path)) {
-                draft.emit(BoardEvent::LeaseGranted {
-                    id: id.clone(),
-                    paths: vec![path.to_owned()],
-                });
-            }
-        }
+    let granted = lease::answer(board, draft.policy, id, path).is_ok();
+    let it = board.assignments.get(id);
+    if granted && it.is_some_and(|it| !it.leased.contains(path)) {
+        draft.emit(BoardEvent::LeaseGranted {
+            id: id.clone(),
+            paths: vec![path.to_owned()],
+        });
     }
 }
 

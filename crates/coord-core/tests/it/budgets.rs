@@ -6,6 +6,7 @@ use coord_core::command::AgentReport;
 use coord_core::effect::Outcome;
 use coord_core::failure::FailureClass;
 use coord_core::policy::BudgetPolicy;
+use coord_core::proposal::Candidates;
 use coord_core::verdict::TestResult;
 
 use crate::world::{World, again, failed, id, issue_ref, kinds, policy, request, success};
@@ -92,6 +93,16 @@ fn the_budget_of_the_day_stops_everybody() {
     let _ = spent(&mut world, 3, 1.0);
     assert!([1, 2, 3].iter().all(|n| stopped(&mut world, *n)));
     insta::assert_snapshot!(world.get(1).over_budget.clone().unwrap(), @"the budget of the day is used up: $3.00 of $3.00");
+}
+
+#[test]
+fn a_plan_that_uses_up_the_budget_of_the_day_stops_everybody_too() {
+    let mut world = with_budgets(None, None, Some(1.0));
+    running(&mut world, 1);
+    let _ = spent(&mut world, 1, 0.8);
+    // It costs a quarter of a dollar.
+    let _ = world.plan(Candidates::new(), Vec::new(), Vec::new());
+    assert!(stopped(&mut world, 1));
 }
 
 #[test]

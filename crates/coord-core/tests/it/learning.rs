@@ -42,19 +42,18 @@ fn model(learn: bool, change: impl FnOnce(&mut AssignRequest)) -> String {
 
 #[test]
 fn a_record_moves_the_first_model_of_an_assignment() {
-    assert_eq!(model(true, |it| it.record = record("sonnet", 1, 6)), "opus");
-    assert_eq!(
-        model(true, |it| it.record = record("sonnet", 6, 6)),
-        "haiku"
-    );
-    assert_eq!(
-        model(true, |it| it.record = record("sonnet", 4, 6)),
-        "sonnet"
-    );
-    assert_eq!(
-        model(false, |it| it.record = record("sonnet", 1, 6)),
-        "sonnet"
-    );
+    for (solved, of, expected) in [
+        (1, 6, "opus"),
+        (3, 6, "sonnet"),
+        (8, 10, "sonnet"),
+        (9, 10, "haiku"),
+        (0, 4, "sonnet"),
+    ] {
+        let found = model(true, |it| it.record = record("sonnet", solved, of));
+        assert_eq!(found, expected, "{solved} of {of}");
+    }
+    let shown = |it: &mut AssignRequest| it.record = record("sonnet", 1, 6);
+    assert_eq!(model(false, shown), "sonnet");
     let asked = |it: &mut AssignRequest| {
         it.model = Some("sonnet".into());
         it.record = record("sonnet", 1, 6);

@@ -30,6 +30,7 @@ fn wide(leases: LeaseMode) -> World {
     World::with(policy)
 }
 
+/// Asks as an agent does, which says itself what it denies.
 fn asks(world: &mut World, n: u64, path: &str) -> Result<(), Denial> {
     let path = path.to_owned();
     let _ = world.report(
@@ -39,7 +40,12 @@ fn asks(world: &mut World, n: u64, path: &str) -> Result<(), Denial> {
             path: path.clone(),
         },
     );
-    lease::answer(&world.board, &world.policy, &id(n), &path)
+    let answer = lease::answer(&world.board, &world.policy, &id(n), &path);
+    if let Err(why) = answer.clone() {
+        let tool = "Edit".to_owned();
+        let _ = world.report(n, AgentReport::EditDenied { path, tool, why });
+    }
+    answer
 }
 
 fn leased(by: u64) -> Result<(), Denial> {
@@ -248,6 +254,8 @@ fn who_was_taken_over_changes_nothing_more() {
     assert_eq!(asks(&mut world, next, "src/a.rs"), Ok(()));
     let paths = vec!["free.txt".to_owned()];
     let _ = world.report(1, AgentReport::Files { paths });
+    assert!(world.get(1).observed.contains("free.txt"));
+    assert_eq!(world.get(1).leased, BTreeSet::from(["src/a.rs".to_owned()]));
     assert_eq!(asks(&mut world, next, "free.txt"), Ok(()));
     let denials = world.log.iter().filter(|it| {
         matches!(&it.event, BoardEvent::EditDenied { id: who, why: Denial::Over, .. } if *who == id(1))

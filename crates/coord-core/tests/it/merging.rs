@@ -9,7 +9,7 @@ use coord_core::policy::Gate;
 use coord_core::verdict::TestResult;
 use coord_core::{Command, queue};
 
-use crate::world::{World, comment, green, head, id, kinds, refusal_of, request, success};
+use crate::world::{World, comment, green, head, id, kinds, policy, refusal_of, request, success};
 
 fn merge_state(world: &World, n: u64) -> MergeState {
     world.get(n).merge.clone().unwrap().state
@@ -407,4 +407,30 @@ fn of_two_attempts_at_an_issue_one_is_queued() {
     let _ = world.merge(&[], false);
     assert_eq!(world.get(1).merge, None);
     assert_eq!(merge_state(&world, 2), MergeState::Queued);
+}
+
+#[test]
+fn what_was_taken_over_is_not_merged_after_the_one_that_was_merged() {
+    let mut policy = policy();
+    let rules = &mut policy.concurrency;
+    (rules.auto_reassign, rules.max_retries, rules.stale_seconds) = (true, 1, 60);
+    let mut world = World::with(policy);
+    world.assigned(request(1, "lib", 1, &[]));
+    let _ = world.answer(&world.key("dispatch", 1), Outcome::Dispatched);
+    let machine = world.machine_of(1);
+    let _ = world.run(&Command::AgentUnreachable {
+        machine: machine.clone(),
+        error: "refused".into(),
+    });
+    world.sleep(60);
+    let _ = world.run(&Command::AgentStale { machine });
+    let next = world.next_of(1);
+    world.work(next, &["a"]);
+    let _ = world.tested(next, TestResult::Passed);
+    world.merged(next, 1);
+    assert!(!world.is_on_board(next) && world.is_on_board(1));
+
+    let _ = world.finish(1, success(1, &["a"]));
+    let decision = world.merge_although(1, Gate::Test, "I know better");
+    assert!(decision.refusal.is_some(), "{:?}", decision.events);
 }

@@ -1,12 +1,12 @@
 //! Plans: what is saved of them, what is refused, and what people make of the rest.
 
 use coord_core::Command;
-use coord_core::command::{Decision, Rule, WhenBlocked};
+use coord_core::command::{Decision, PlanRequest, Rule, WhenBlocked};
 use coord_core::effect::{Effect, Outcome};
 use coord_core::failure::FailureClass;
 use coord_core::ids::{IssueRef, ProposalId, SplitId};
 use coord_core::issue::IssueState;
-use coord_core::proposal::{Candidate, Candidates, Chunk, ProposalDraft, SplitDraft};
+use coord_core::proposal::{Candidate, Candidates, Chunk, Planner, ProposalDraft, SplitDraft};
 
 use crate::world::{World, id, issue_ref, policy, request};
 
@@ -189,6 +189,83 @@ fn a_plan_replaces_the_one_before_and_no_id_comes_twice() {
 }
 
 #[test]
+fn splits_are_replaced_with_the_plan_too() {
+    let mut world = World::new();
+    let two = |number| split(number, vec![chunk("One", &[]), chunk("Two", &[0])]);
+    let ids = |world: &World| -> Vec<String> {
+        world.board.splits.keys().map(ToString::to_string).collect()
+    };
+    let _ = world.plan(candidates(), Vec::new(), vec![two(1)]);
+    let _ = world.plan(candidates(), Vec::new(), vec![two(2)]);
+    assert_eq!(ids(&world), ["S2"]);
+    let _ = world.plan(candidates(), Vec::new(), Vec::new());
+    assert!(ids(&world).is_empty());
+    let _ = world.plan(candidates(), Vec::new(), vec![two(3)]);
+    assert_eq!(ids(&world), ["S3"]);
+}
+
+#[test]
+fn nobody_believes_every_price() {
+    for (told, counted) in [
+        (0.5, 0.5),
+        (-1.0, 0.0),
+        (f64::NAN, 0.0),
+        (f64::INFINITY, 0.0),
+        (1e9, 1e4),
+    ] {
+        let mut world = World::new();
+        let plan = PlanRequest {
+            planner: Planner::Brain { model: None },
+            cost_usd: told,
+            candidates: candidates(),
+            proposals: Vec::new(),
+            splits: Vec::new(),
+            refused: Vec::new(),
+        };
+        let _ = world.run(&Command::Plan(Box::new(plan)));
+        assert_eq!(world.board.spent_on_day(world.now), counted, "{told}");
+    }
+}
+
+#[test]
+fn a_proposal_is_for_its_own_issue() {
+    let mut world = World::new();
+    let _ = world.plan(candidates(), vec![draft("rack", "lib", 1, &[])], Vec::new());
+    let mut another = request(1, "lib", 2, &[]);
+    another.proposal = Some(ProposalId(1));
+    world.refused(another, Rule::UnknownProposal);
+    assert_eq!(ids(&world).len(), 1);
+}
+
+#[test]
+fn what_a_split_creates_is_its_own_on_every_board() {
+    let mut keys = Vec::new();
+    for seconds in [0, 1] {
+        let mut world = World::new();
+        world.sleep(seconds);
+        let two = vec![chunk("One", &[]), chunk("Two", &[0])];
+        let _ = world.plan(candidates(), Vec::new(), vec![split(1, two)]);
+        for _ in 0..2 {
+            world.sleep(100);
+            let decision = world.run(&Command::Split { id: SplitId(1) });
+            let Effect::Split(spec) = &decision.effects[0].effect else {
+                panic!("{:?}", decision.effects);
+            };
+            keys.push(spec.key.clone());
+            let (class, error) = (FailureClass::Work, "no".to_owned());
+            let row = decision.effects[0].key.as_str();
+            let _ = world.answer(row, Outcome::Failed { class, error });
+        }
+    }
+    assert_eq!(
+        keys[0], keys[1],
+        "the second try finds what the first has created"
+    );
+    assert_eq!(keys[2], keys[3]);
+    assert_ne!(keys[0], keys[2]);
+}
+
+#[test]
 fn what_is_approved_is_proposed_no_more() {
     let mut world = World::new();
     let mut with_notes = draft("desk", "lib", 1, &["src/"]);
@@ -296,7 +373,7 @@ fn work_waits_for_the_issues_that_its_issue_depends_on() {
     let why = world.refused(blocked.clone(), Rule::Dependency);
     assert_eq!(
         why,
-        "lib#1 depends on app#5 and 1 more, which is open (solve that first, or pass --ignore-deps)"
+        "lib#1 depends on app#5 and 1 more, which are open (solve that first, or pass --ignore-deps)"
     );
 
     blocked.when_blocked = WhenBlocked::Wait;

@@ -170,7 +170,7 @@ fn what_its_issue_depends_on_comes_first() {
     let _ = world.finish(2, failed(FailureClass::Work, "no idea"));
     say("nothing", &world);
     insta::assert_snapshot!(lines.join("\n"), @r"
-    two are open: claimed: assignment 000000000001 waits: lib#1 depends on app#3 and 1 more, which is open [rule]
+    two are open: claimed: assignment 000000000001 waits: lib#1 depends on app#3 and 1 more, which are open [rule]
     one is open: claimed: assignment 000000000001 waits: lib#1 depends on lib#2, which is open [rule]
     somebody has its files by now: claimed: assignment 000000000001 waits: its files overlap with assignment 000000000002 (lib#2): src/ [rule]
     nothing: claimed: it is to be dispatched to rack [agent]

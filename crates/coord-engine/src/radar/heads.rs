@@ -56,7 +56,9 @@ impl Engine {
         memory: &mut Memory,
     ) -> BTreeMap<AssignmentId, Wip> {
         let running: Vec<&Assignment> = all.iter().copied().filter(|it| runs(it)).collect();
-        memory.asked.retain(|id, _| running.iter().any(|it| it.id == *id));
+        memory
+            .asked
+            .retain(|id, _| running.iter().any(|it| it.id == *id));
         let here = saved_here(path, &running, memory).await;
         let asks = running.iter().map(|it| {
             let (known, before) = (here.get(&it.id), memory.asked.get(&it.id));
@@ -95,15 +97,25 @@ impl Engine {
             return (None, last("its agent does not answer"));
         }
         let Some(client) = self.agents().get(&it.machine) else {
-            return (None, last("its machine is not in the configuration any more"));
+            return (
+                None,
+                last("its machine is not in the configuration any more"),
+            );
         };
-        let asked = |commit: Option<&CommitId>| Some(Asked { heard, commit: commit.cloned() });
+        let asked = |commit: Option<&CommitId>| {
+            Some(Asked {
+                heard,
+                commit: commit.cloned(),
+            })
+        };
         match client.wip(&it.id, known).await {
             Ok(WipAnswer::Same) => (asked(known), last(NOT_SAVED)),
             Ok(WipAnswer::Bundle { commit, bytes }) => {
                 (asked(Some(&commit)), Wip::Sent(commit, bytes.into()))
             }
-            Err(ClientError::Refused { status: 404 | 409, .. }) => (asked(known), last(NOT_SAVED)),
+            Err(ClientError::Refused {
+                status: 404 | 409, ..
+            }) => (asked(known), last(NOT_SAVED)),
             Err(error) => (None, last(&error.to_string())),
         }
     }

@@ -70,7 +70,9 @@ impl Task {
         let scan = memory.radar.scan(&repo, &base, &commits)?;
         found.base = Some(base);
         let clashes = scan.clashes.into_iter();
-        found.clashes = clashes.filter_map(|clash| renumbered(clash, &places)).collect();
+        found.clashes = clashes
+            .filter_map(|clash| renumbered(clash, &places))
+            .collect();
         Ok(())
     }
 }
@@ -131,8 +133,15 @@ fn here(repo: &Repo, wanted: Wanted) -> Result<CommitId, String> {
                 true => repo.ensure_commits(&[&commit]),
                 false => repo.take_bundle(&id, &commit, &bundle),
             };
-            taken.map_err(|error| with_causes(&error))?;
-            Ok(commit)
+            match taken {
+                Ok(()) => Ok(commit),
+                // What was seen of it before is better than nothing.
+                Err(error) => repo
+                    .seen(&id)
+                    .ok()
+                    .flatten()
+                    .ok_or_else(|| with_causes(&error)),
+            }
         }
     }
 }

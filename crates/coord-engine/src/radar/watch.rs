@@ -53,8 +53,11 @@ impl Engine {
             let mut seen = None;
             loop {
                 self.next_scene(&repo, &mut seen).await?;
+                let before = self.store().board().await?;
                 let picture = self.picture(&repo).await?;
-                self.sighted(&picture).await?;
+                if !self.sighted(&picture, &before.conflicts).await? {
+                    seen = None;
+                }
                 if let Some(trouble) = picture.trouble
                     && said.as_ref() != Some(&trouble)
                 {

@@ -209,9 +209,7 @@ impl ScriptedAgent {
 
     /// The work of its workers is saved in this repository.
     pub(crate) fn saves_in(&self, path: PathBuf) {
-        self.script
-            .seen
-            .send_modify(|seen| seen.saves = Some(path));
+        self.script.seen.send_modify(|seen| seen.saves = Some(path));
     }
 
     /// `/status` is answered from here on when the test lets it, once for each permit.

@@ -99,6 +99,24 @@ async fn wants(agent: &ScriptedAgent, id: &AssignmentId, ask: u64, path: &str) -
     agent.seen(answer).unwrap()
 }
 
+/// Its agent has told it that another one holds the path.
+async fn is_denied(world: &World, agent: &ScriptedAgent, id: &AssignmentId, by: &AssignmentId) {
+    let recorded = edits(world).await.len();
+    let denied = AgentEventKind::EditDenied {
+        path: "src/door.rs".to_owned(),
+        tool: "Edit".to_owned(),
+        reason: "no".to_owned(),
+        denial: LeaseDenial::Leased { by: by.clone() },
+    };
+    // Tried twice, recorded once.
+    agent.tell(Some(id), denied.clone());
+    agent.tell(Some(id), denied);
+    let mut changes = world.store.changes();
+    while edits(world).await.len() == recorded {
+        changes.changed().await.unwrap();
+    }
+}
+
 /// What was recorded of edits, in order.
 async fn edits(world: &World) -> Vec<String> {
     let shown = |event: &BoardEvent| match event {
@@ -153,13 +171,17 @@ async fn of_two_workers_on_two_machines_one_gets_the_path() {
             true => (one, &two.first),
             false => (other, &two.second),
         };
+        is_denied(&two.world, agent, id, won.0).await;
         assert!(!wants(agent, id, 3, "src/door.rs").await.granted);
         assert!(wants(agent, id, 4, "src/window.rs").await.granted);
         assert_eq!(
             edits(&two.world).await,
             [
                 format!("granted {} [\"src/door.rs\"]", won.0),
-                format!("denied {} src/door.rs: held by assignment {}", lost.0, won.0),
+                format!(
+                    "denied {} src/door.rs: held by assignment {}",
+                    lost.0, won.0
+                ),
                 format!("granted {} [\"src/window.rs\"]", lost.0),
             ]
         );
@@ -201,14 +223,17 @@ async fn two_that_answer_decide_the_same_and_record_it_once() {
     let test = async {
         one.until(|seen| seen.promises >= 3).await;
         other.until(|seen| seen.promises >= 3).await;
-        wants(one, &two.first, 1, "a.rs").await;
-        wants(other, &two.second, 2, "a.rs").await;
+        wants(one, &two.first, 1, "src/door.rs").await;
+        wants(other, &two.second, 2, "src/door.rs").await;
         one.until(|seen| seen.answered.len() == 2).await;
         other.until(|seen| seen.answered.len() == 2).await;
-        let all = |seen: &Seen| -> Vec<bool> {
-            seen.answered.iter().map(|(_, it)| it.granted).collect()
-        };
-        assert_eq!((one.seen(all), other.seen(all)), (vec![true; 2], vec![false; 2]));
+        let all =
+            |seen: &Seen| -> Vec<bool> { seen.answered.iter().map(|(_, it)| it.granted).collect() };
+        assert_eq!(
+            (one.seen(all), other.seen(all)),
+            (vec![true; 2], vec![false; 2])
+        );
+        is_denied(&two.world, other, &two.second, &two.first).await;
         let restored = AgentEventKind::FilesRestored {
             paths: vec!["CHANGELOG.md".to_owned()],
         };
@@ -223,13 +248,17 @@ async fn two_that_answer_decide_the_same_and_record_it_once() {
         () = test => {}
     }
     let mut expected = vec![
-        format!("denied {} a.rs: held by assignment {}", two.second, two.first),
-        format!("granted {} [\"a.rs\"]", two.first),
+        format!(
+            "denied {} src/door.rs: held by assignment {}",
+            two.second, two.first
+        ),
+        format!("granted {} [\"src/door.rs\"]", two.first),
         format!("granted {} [\"b.rs\"]", two.second),
         format!("restored {} [\"CHANGELOG.md\"]", two.second),
     ];
     let mut told = edits(&two.world).await;
-    (told.sort(), expected.sort());
+    told.sort();
+    expected.sort();
     assert_eq!(told, expected);
 }
 
@@ -282,7 +311,7 @@ async fn nobody_gets_anything_for_work_that_is_over_or_somebody_elses() {
         one.worker_ends(&two.first, cancelled());
         let over = |board: &Board| board.assignments[&two.first].end.is_some();
         let mut changes = two.world.store.changes();
-        while !over(&*two.world.store.board().await.unwrap()) {
+        while !over(&two.world.store.board().await.unwrap()) {
             changes.changed().await.unwrap();
         }
         let late = wants(one, &two.first, 2, "a.rs").await;
@@ -311,7 +340,11 @@ async fn how_leases_are_enforced_goes_to_agents_that_know_of_it() {
         world.running(&engine, "Solve it").await;
         let body = world.agent.seen(|seen| seen.assigns[0].clone());
         let body = serde_json::to_value(body).unwrap();
-        assert_eq!(body.get("leases").and_then(|it| it.as_str()), sent, "{mode:?}");
+        assert_eq!(
+            body.get("leases").and_then(|it| it.as_str()),
+            sent,
+            "{mode:?}"
+        );
         let promises = world.agent.seen(|seen| seen.promises);
         assert_eq!(promises > 0, knows, "{mode:?}");
     }

@@ -14,9 +14,7 @@ use coord_test_support::git_fixture::git;
 
 use crate::agent::ScriptedAgent;
 use crate::leases::{Two, running_on};
-use crate::world::{
-    World, cancelled, carried, drive, drive_and_see, outcome, pushed,
-};
+use crate::world::{World, cancelled, carried, drive, drive_and_see, outcome, pushed};
 
 const LINES: &str = "one\ntwo\nthree\nfour\nfive\n";
 
@@ -43,7 +41,14 @@ fn desk(world: &World, id: &AssignmentId, machine: &str) -> PathBuf {
     let desk = world.path("desks").join(id.as_str());
     if !desk.exists() {
         let path = desk.to_str().unwrap();
-        let add = ["worktree", "add", "--quiet", "--detach", path, "origin/main"];
+        let add = [
+            "worktree",
+            "add",
+            "--quiet",
+            "--detach",
+            path,
+            "origin/main",
+        ];
         git(&repo, &add).unwrap();
     }
     desk
@@ -89,9 +94,16 @@ impl Two {
         };
         let with = |with: &Option<AssignmentId>| with.as_ref().map_or("base".to_owned(), name);
         let shown = |event: &BoardEvent| match event {
-            BoardEvent::ConflictForeseen { id, with: other, paths } => {
-                Some(format!("{} with {}: {}", name(id), with(other), paths.join(" ")))
-            }
+            BoardEvent::ConflictForeseen {
+                id,
+                with: other,
+                paths,
+            } => Some(format!(
+                "{} with {}: {}",
+                name(id),
+                with(other),
+                paths.join(" ")
+            )),
             BoardEvent::ConflictGone { id, with: other } => {
                 Some(format!("{} with {}: gone", name(id), with(other)))
             }
@@ -105,12 +117,17 @@ impl Two {
         let (one, other) = self.agents();
         let inputs = [one, other].map(|it| it.seen(|seen| seen.inputs.clone()));
         let told = inputs.into_iter().flatten();
-        told.map(|(id, text, _)| (id.parse().unwrap(), text)).collect()
+        told.map(|(id, text, _)| (id.parse().unwrap(), text))
+            .collect()
     }
 
     fn seen_refs(&self) -> String {
         let clone = self.world.fixture.clone_path();
-        git(&clone, &["for-each-ref", "--format=%(refname)", "refs/coord/seen"]).unwrap()
+        git(
+            &clone,
+            &["for-each-ref", "--format=%(refname)", "refs/coord/seen"],
+        )
+        .unwrap()
     }
 }
 
@@ -123,7 +140,8 @@ async fn a_conflict_between_machines_is_foreseen_told_once_and_gone_when_it_is()
     let two = two().await;
     two.writes(&two.first, "lines.txt", &LINES.replace("three", "3"));
     two.writes(&two.second, "lines.txt", &LINES.replace("three", "III"));
-    two.until(|board| !board.conflicts.is_empty() && is_quiet(board)).await;
+    two.until(|board| !board.conflicts.is_empty() && is_quiet(board))
+        .await;
     assert_eq!(two.said().await, ["second with first: lines.txt"]);
     let told = two.told();
     assert_eq!(told.len(), 1, "{told:?}");
@@ -172,11 +190,17 @@ async fn what_is_seen_does_not_need_anybody_who_drives() {
     let [pair] = picture.pairs.as_slice() else {
         panic!("{picture:?}");
     };
-    assert_eq!((&pair.one, pair.other.as_ref()), (&two.second, Some(&two.first)));
+    assert_eq!(
+        (&pair.one, pair.other.as_ref()),
+        (&two.second, Some(&two.first))
+    );
     let [file] = pair.files.as_slice() else {
         panic!("{pair:?}");
     };
-    assert_eq!((file.path.as_str(), file.kind), ("lines.txt", ClashKind::Content));
+    assert_eq!(
+        (file.path.as_str(), file.kind),
+        ("lines.txt", ClashKind::Content)
+    );
     assert_eq!((file.hunks[0].one.start, file.hunks[0].other.start), (4, 4));
     // Nothing was recorded, and a second look costs no bundle.
     assert_eq!(two.world.store.board().await.unwrap().seq, before);
@@ -193,21 +217,30 @@ async fn a_finished_branch_counts_until_it_is_merged_and_nothing_piles_up() {
     let two = two().await;
     two.writes(&two.first, "lines.txt", &LINES.replace("one", "1"));
     two.writes(&two.second, "lines.txt", &LINES.replace("one", "I"));
-    two.until(|board| !board.conflicts.is_empty() && is_quiet(board)).await;
+    two.until(|board| !board.conflicts.is_empty() && is_quiet(board))
+        .await;
     assert_eq!(two.seen_refs(), format!("refs/coord/seen/{}", two.second));
 
     // The first is merged: what it conflicted with conflicts with the base now.
     two.ends(&two.first, &two.world.assignment(&two.first).await.branch);
     let with_base = |board: &Board| board.conflicts.iter().any(|it| it.with.is_none());
-    two.until(|board| with_base(board) && board.assignments.len() == 1).await;
+    two.until(|board| with_base(board) && board.assignments.len() == 1)
+        .await;
+    let mut said = two.said().await;
+    // It may be seen between the merge and the end of the issue.
+    said.retain(|line| line != "second with first: gone");
     assert_eq!(
-        two.said().await,
-        ["second with first: lines.txt", "second with base: lines.txt"]
+        said,
+        [
+            "second with first: lines.txt",
+            "second with base: lines.txt"
+        ]
     );
 
     let (_, other) = two.agents();
     other.worker_ends(&two.second, cancelled());
-    two.until(|board| board.conflicts.is_empty() && is_quiet(board)).await;
+    two.until(|board| board.conflicts.is_empty() && is_quiet(board))
+        .await;
     assert_eq!(two.said().await.last().unwrap(), "second with base: gone");
     assert_eq!(two.seen_refs(), "");
 }
@@ -251,7 +284,11 @@ async fn what_an_agent_sends_is_not_believed() {
     for args in [
         &["init", "--quiet"][..],
         &["commit", "--quiet", "--allow-empty", "--message", "x"],
-        &["update-ref", &format!("refs/coord/wip/{}", two.second), "HEAD"],
+        &[
+            "update-ref",
+            &format!("refs/coord/wip/{}", two.second),
+            "HEAD",
+        ],
     ] {
         git(&strange, args).unwrap();
     }
@@ -260,7 +297,10 @@ async fn what_an_agent_sends_is_not_believed() {
     let picture = only(&two.engine).await;
     // Without any history in common there is nothing to compare, and nobody is hurt.
     assert_eq!(picture.trouble, None, "{picture:?}");
-    assert!(picture.pairs.iter().all(|it| it.files.is_empty()), "{picture:?}");
+    assert!(
+        picture.pairs.iter().all(|it| it.files.is_empty()),
+        "{picture:?}"
+    );
 }
 
 async fn only(engine: &Engine) -> RadarPicture {
@@ -272,7 +312,8 @@ async fn an_agent_that_is_gone_leaves_what_was_last_seen_of_its_work() {
     let two = two().await;
     two.writes(&two.first, "lines.txt", &LINES.replace("two", "2"));
     two.writes(&two.second, "lines.txt", &LINES.replace("two", "II"));
-    two.until(|board| !board.conflicts.is_empty() && is_quiet(board)).await;
+    two.until(|board| !board.conflicts.is_empty() && is_quiet(board))
+        .await;
     let (_, other) = two.agents();
     other.down();
     let silent = |board: &Board| {
@@ -294,10 +335,9 @@ async fn whoever_watches_sees_each_change_once() {
     let mut shown: Vec<usize> = Vec::new();
     let watch = engine.watch_radar(None, |pictures: &[RadarPicture]| {
         shown.push(pictures[0].pairs.len());
-        match shown.len() {
+        if shown.len() == 1 {
             // Whoever watches follows the agents, so what is written from here on is heard of.
-            1 => two.writes(&two.second, "lines.txt", &LINES.replace("two", "II")),
-            _ => {}
+            two.writes(&two.second, "lines.txt", &LINES.replace("two", "II"));
         }
         match shown.last() {
             Some(1) => ControlFlow::Break(()),

@@ -13,7 +13,7 @@ use coord_core::proposal::{Candidate, Chunk, Planner, SplitDraft};
 use coord_core::{BoardEvent, Command};
 use coord_engine::Engine;
 use coord_forge::{Forge, NewIssue};
-use coord_test_support::github::{Fault, When};
+use coord_test_support::github::Fault;
 use futures_util::future::join_all;
 
 use crate::github::Town;
@@ -239,15 +239,24 @@ async fn every_call_to_a_forge_may_fail_in_each_way() {
     ];
     let all = faults.map(|fault| {
         on_github(format!("{fault:?}"), move |town| {
-            town.github.fail_every_call(&[fault])
+            town.github.fail_every_call(&[fault]);
         })
     });
     join_all(all).await;
-    let nth = (1..16).map(|nth| {
-        on_github(format!("call {nth}"), move |town| {
-            town.github
-                .schedule(Fault::ConnectionResetAfterEffect, When::Nth(nth));
-        })
-    });
-    join_all(nth).await;
+}
+
+#[tokio::test]
+async fn where_issues_have_no_parts_the_order_stands_in_their_text() {
+    let town = Town::new().await;
+    town.github.set_knows_sub_issues(false);
+    let ann = town.coordinator("ann");
+    let engine = ann.engine().await;
+    let number = town.api.open_issue("Everything", "All of it.", &[], "ann");
+    engine.sync(&"api".into()).await.unwrap();
+    approved(&engine, number).await;
+    assert_eq!(created(&engine).await, [2, 3, 4]);
+    let last = engine.issue(&"api".into(), 4).await.unwrap();
+    let blockers = engine.blocked_by(&"api".into(), &last).await.unwrap();
+    let numbers: Vec<u64> = blockers.iter().map(|it| it.issue.number).collect();
+    assert_eq!(numbers, [2, 3]);
 }

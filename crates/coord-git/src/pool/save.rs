@@ -2,10 +2,11 @@
 
 use coord_core::ids::{AssignmentId, CommitId};
 use gix::ObjectId;
+use gix::refs::FullName;
 
 use super::record::{Slot, WorktreeState};
 use super::{Worktree, WorktreePool};
-use crate::repo::{commit_id, open_gix, save_ref};
+use crate::repo::{commit_id, delete_ref, merge_base, open_gix, read, save_ref};
 use crate::snapshot::{self, Changes};
 use crate::wip::{reference, saved_as, wip_commit};
 use crate::{Git, GitError, Repo};
@@ -49,6 +50,7 @@ pub(super) fn save(
     let mut changes = snapshot::changes(git, worktree)?;
     let has_files = !changes.files.is_empty() || !changes.nested.is_empty();
     if !has_files && is_reachable(git, &gix, head)? {
+        drop_look(&gix, id, head)?;
         return Ok(None);
     }
     let commit = if has_files {
@@ -67,6 +69,19 @@ pub(super) fn save(
             Vec::new()
         },
     }))
+}
+
+/// Looks leave the ref at a commit of the branch where there is nothing else to save. What holds
+/// more than the branch stays.
+fn drop_look(gix: &gix::Repository, id: &AssignmentId, head: ObjectId) -> Result<(), GitError> {
+    let reference = reference(id);
+    if let Some(saved) = read(gix, &reference)?
+        && merge_base(gix, saved, head)? == Some(saved)
+    {
+        let name = FullName::try_from(reference).map_err(GitError::library("name a ref"))?;
+        delete_ref(gix, &name)?;
+    }
+    Ok(())
 }
 
 fn head_of(gix: &gix::Repository) -> Result<ObjectId, GitError> {

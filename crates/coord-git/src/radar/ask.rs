@@ -1,10 +1,12 @@
-//! Asks git itself: one process for many pairs, whose objects go into a folder that is then removed.
+//! Asks git itself: a process for many pairs, whose objects go into a folder that is then removed.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use gix::ObjectId;
 use gix::bstr::BString;
@@ -16,6 +18,12 @@ use crate::{Git, GitError, Repo};
 
 /// The first git with `merge-tree --stdin`.
 const NEEDED: (u32, u32, u32) = (2, 39, 0);
+
+/// Another process for fewer pairs would not pay.
+const FEW: usize = 8;
+
+/// Nobody waits longer for a warning.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Whether this git can be asked.
 pub(super) fn can_answer(git: &Git) -> bool {
@@ -53,9 +61,24 @@ pub(super) type Answer = BTreeMap<BString, Path3>;
 
 /// Merges each pair of commits as `git merge-tree --write-tree` does. They must not be unrelated.
 pub(super) fn ask(repo: &Repo, pairs: &[(ObjectId, ObjectId)]) -> Result<Vec<Answer>, GitError> {
-    if pairs.is_empty() {
-        return Ok(Vec::new());
-    }
+    let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = pairs.len().div_ceil(at_once).max(FEW);
+    std::thread::scope(|scope| {
+        let shares = pairs.chunks(share);
+        let asked: Vec<_> = shares
+            .map(|share| scope.spawn(|| ask_one(repo, share)))
+            .collect();
+        let mut answers = Vec::with_capacity(pairs.len());
+        for thread in asked {
+            let answered = thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+            answers.extend(answered?);
+        }
+        Ok(answers)
+    })
+}
+
+/// Asks one git.
+fn ask_one(repo: &Repo, pairs: &[(ObjectId, ObjectId)]) -> Result<Vec<Answer>, GitError> {
     let scratch = ScratchObjects::create(repo.common_dir())?;
     let lines: String = pairs
         .iter()
@@ -70,6 +93,7 @@ pub(super) fn ask(repo: &Repo, pairs: &[(ObjectId, ObjectId)]) -> Result<Vec<Ans
             quoted(&repo.common_dir().join("objects")),
         )
         .input(lines.into_bytes())
+        .limit(LIMIT)
         .bytes()?;
     read(&said, pairs.len())
         .ok_or("it does not have the expected form")

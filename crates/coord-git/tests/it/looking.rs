@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use coord_git::{Look, PathChangeKind, Worktree, look, restore};
 
@@ -204,6 +205,51 @@ fn a_repository_inside_and_conflicts_are_seen() {
     assert!(!merge.status.success());
     let fourth = look_at(&worktree, Some(&third));
     assert!(git(root, &["show", &format!("{}:README", fourth.wip)]).contains("<<<<<<<"));
+}
+
+#[test]
+fn a_worker_that_commits_meanwhile_is_not_disturbed() {
+    let (_site, worktree) = begin();
+    let root = &worktree.path;
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let working = scope.spawn(|| {
+            for round in 0..12 {
+                write(root, "README", &format!("round {round}\n"));
+                write(root, &format!("folder{round}/new"), "x\n");
+                git(root, &["add", "--all"]);
+                git(root, &["commit", "--quiet", "-m", "work"]);
+                match round % 3 {
+                    0 => git(root, &["commit", "--quiet", "--amend", "-m", "again"]),
+                    1 => git(root, &["reset", "--quiet", "--hard", "HEAD^"]),
+                    _ => git(root, &["reset", "--quiet", "--soft", "HEAD^"]),
+                };
+            }
+            done.store(true, Ordering::SeqCst);
+        });
+        while !done.load(Ordering::SeqCst) && !working.is_finished() {
+            look_at(&worktree, None);
+        }
+    });
+    let last = look_at(&worktree, None);
+    git(root, &["add", "--all"]);
+    assert_eq!(git(root, &["write-tree"]), last.tree);
+}
+
+#[test]
+fn what_looks_left_goes_where_nothing_is_to_be_saved() {
+    let (site, worktree) = begin();
+    let pool = site.pool(0);
+    let root = &worktree.path;
+    write(root, "README", "changed\n");
+    let dirty = look_at(&worktree, None);
+    git(root, &["checkout", "--quiet", "README"]);
+    // Given up, perhaps by mistake: nobody has looked since.
+    assert_eq!(pool.save_wip(&worktree, &id(1)).unwrap(), None);
+    assert_eq!(site.repo().wip(&id(1)).unwrap(), Some(dirty.wip));
+    look_at(&worktree, None);
+    assert_eq!(pool.save_wip(&worktree, &id(1)).unwrap(), None);
+    assert_eq!(site.repo().wip(&id(1)).unwrap(), None);
 }
 
 #[test]

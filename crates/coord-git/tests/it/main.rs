@@ -21,4 +21,3 @@ mod recycling;
 mod remotes;
 mod saving;
 mod surveying;
-mod tmpmeasure;

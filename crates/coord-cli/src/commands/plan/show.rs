@@ -2,10 +2,11 @@
 
 use coord_core::command::Refusal;
 use coord_core::ids::IssueRef;
-use coord_core::proposal::{Proposal, Split};
+use coord_core::proposal::{Planner, Proposal, Size, Split};
 use coord_engine::{Engine, PlanOutcome};
 use serde_json::{Value, json};
 
+use super::model::{Choices, choices};
 use crate::blocked::{self, BlockedIssue, BlockedRepo};
 use crate::describe;
 use crate::failure::Failure;
@@ -18,6 +19,7 @@ pub(super) struct Shown {
     dry_run: bool,
     repos: Vec<BlockedRepo>,
     issues: Vec<BlockedIssue>,
+    models: Choices,
 }
 
 impl Shown {
@@ -30,6 +32,7 @@ impl Shown {
         Ok(Self {
             repos: blocked::repos(&board, engine.policy()),
             issues: blocked::issues(engine).await?,
+            models: choices(engine, &outcome.proposals).await?,
             outcome,
             dry_run,
         })
@@ -37,7 +40,11 @@ impl Shown {
 
     pub(super) fn json(&self) -> Value {
         let it = &self.outcome;
-        let proposals: Vec<Value> = it.proposals.iter().map(proposed::json).collect();
+        let proposals: Vec<Value> = it
+            .proposals
+            .iter()
+            .map(|it| self.proposal_json(it))
+            .collect();
         let splits: Vec<Value> = it.splits.iter().map(proposed::split_json).collect();
         let unread = it.unread.iter();
         let unread: Vec<Value> = unread
@@ -49,6 +56,15 @@ impl Shown {
             "blocked_issues": self.issues})
     }
 
+    fn proposal_json(&self, it: &Proposal) -> Value {
+        let mut value = proposed::json(it);
+        if let (Some(object), Some(choice)) = (value.as_object_mut(), self.models.get(&it.id)) {
+            let chosen = json!({"model": choice.model, "why": choice.why});
+            object.insert("chosen_model".to_owned(), chosen);
+        }
+        value
+    }
+
     pub(super) fn print(&self, printer: Printer) {
         let it = &self.outcome;
         printer.line(format_args!(
@@ -56,7 +72,7 @@ impl Shown {
             paint(STRONG, "plan"),
             describe::planner(&it.planner)
         ));
-        print_proposals(printer, &it.proposals);
+        self.print_proposals(printer);
         for split in &it.splits {
             print_split(printer, split);
         }
@@ -81,6 +97,65 @@ impl Shown {
         }
     }
 
+    /// A row for each, and below it why.
+    fn print_proposals(&self, printer: Printer) {
+        let proposals = &self.outcome.proposals;
+        if proposals.is_empty() {
+            return;
+        }
+        let header = ["id", "issue", "title", "machine", "model", "size", "files"];
+        let rows = proposals.iter().map(|it| self.row(it)).collect();
+        let named = proposals.iter().map(|it| (it.id.to_string(), it));
+        let mut next = named.peekable();
+        let mut shown = None;
+        printer.line("");
+        for line in Printer::table_lines(&header, rows) {
+            // A row that does not fit goes on in the next line, below nothing.
+            let begins = |id: &str| line.split_whitespace().next() == Some(id);
+            if next.peek().is_some_and(|(id, _)| begins(id)) {
+                self.print_why(printer, shown);
+                shown = next.next().map(|(_, it)| it);
+            }
+            printer.line(line);
+        }
+        self.print_why(printer, shown);
+    }
+
+    fn print_why(&self, printer: Printer, it: Option<&Proposal>) {
+        for line in it.iter().flat_map(|it| it.draft.rationale.lines()) {
+            printer.line(format_args!("    {}", paint(FAINT, plain(line))));
+        }
+        // The rules have said that themselves.
+        let by_model = matches!(self.outcome.planner, Planner::Brain { .. });
+        let choice = it.and_then(|it| self.models.get(&it.id));
+        if let Some(choice) = choice.filter(|_| by_model) {
+            let why = plain(&choice.why);
+            printer.line(format_args!(
+                "    {}",
+                paint(FAINT, format_args!("model: {why}"))
+            ));
+        }
+    }
+
+    fn row(&self, it: &Proposal) -> Vec<String> {
+        let draft = &it.draft;
+        let model = self.models.get(&it.id);
+        let model = model.and_then(|choice| choice.model.as_deref());
+        let files = match draft.files.as_slice() {
+            [] => "?".to_owned(),
+            files => plain(&files.join(", ")),
+        };
+        vec![
+            it.id.to_string(),
+            draft.issue.to_string(),
+            plain(&it.title),
+            plain(draft.machine.as_str()),
+            model.map_or_else(|| "the worker's".to_owned(), plain),
+            draft.size.map_or("?", Size::as_str).to_owned(),
+            files,
+        ]
+    }
+
     /// The blocked issues that nothing was said of yet.
     fn unsaid(&self) -> Vec<&BlockedIssue> {
         let refused = &self.outcome.refused;
@@ -101,55 +176,6 @@ impl Shown {
         let next: Vec<String> = approve.into_iter().chain(split).collect();
         (!next.is_empty()).then(|| next.join(", "))
     }
-}
-
-/// A row for each, and below it why.
-fn print_proposals(printer: Printer, proposals: &[Proposal]) {
-    if proposals.is_empty() {
-        return;
-    }
-    let header = ["id", "issue", "title", "machine", "model", "size", "files"];
-    let rows = proposals.iter().map(row).collect();
-    let mut whys = proposals
-        .iter()
-        .map(|it| (it.id.to_string(), it))
-        .peekable();
-    let mut why = None;
-    printer.line("");
-    for line in Printer::table_lines(&header, rows) {
-        // A row that does not fit goes on in the next line, below nothing.
-        let begins = |id: &str| line.split_whitespace().next() == Some(id);
-        if whys.peek().is_some_and(|(id, _)| begins(id)) {
-            print_why(printer, why);
-            why = whys.next().map(|(_, it)| it);
-        }
-        printer.line(line);
-    }
-    print_why(printer, why);
-}
-
-fn print_why(printer: Printer, it: Option<&Proposal>) {
-    for line in it.iter().flat_map(|it| it.draft.rationale.lines()) {
-        printer.line(format_args!("    {}", paint(FAINT, plain(line))));
-    }
-}
-
-fn row(it: &Proposal) -> Vec<String> {
-    let draft = &it.draft;
-    let or = |text: Option<&str>, other: &str| text.map_or_else(|| other.to_owned(), plain);
-    let files = match draft.files.as_slice() {
-        [] => "?".to_owned(),
-        files => plain(&files.join(", ")),
-    };
-    vec![
-        it.id.to_string(),
-        draft.issue.to_string(),
-        plain(&it.title),
-        plain(draft.machine.as_str()),
-        or(draft.model.as_deref(), "as configured"),
-        or(draft.size.map(|size| size.as_str()), "?"),
-        files,
-    ]
 }
 
 fn print_split(printer: Printer, it: &Split) {

@@ -45,9 +45,11 @@ impl<'b> Beginning<'b> {
         splits.map(proposed::split_json).collect()
     }
 
-    pub(super) fn print(&self, printer: Printer) {
+    /// An assignment that waits says itself what for.
+    pub(super) fn print(&self, printer: Printer, is_unassigned: bool) {
         match self.blocked_by.as_slice() {
             [] => {}
+            _ if !is_unassigned => {}
             [one] => printer.line(format_args!("it depends on {one}, which is open")),
             several => {
                 let several = blocked::named(several);

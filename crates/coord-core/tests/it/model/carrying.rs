@@ -85,11 +85,9 @@ impl Course {
                     false => failed(FailureClass::Work, "it has no worker any more"),
                 })
             }
-            Effect::Tell { machine, id, .. } => {
-                let agent = self.agents.get(machine).filter(|agent| agent.reachable)?;
-                // Nobody may be there to be told any more.
-                let _ = agent.jobs.get(id);
-                Some(Outcome::Told)
+            Effect::Tell { machine, .. } => {
+                let agent = self.agents.get(machine);
+                agent.filter(|agent| agent.reachable).map(|_| Outcome::Told)
             }
             Effect::Split(_) if !self.calm && self.random.percent(20) => None,
             Effect::Split(_) if !self.calm && self.random.percent(10) => {

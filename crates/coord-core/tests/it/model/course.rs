@@ -423,6 +423,16 @@ impl Course {
             }
         }
         self.see_what_is_closed();
+        // Nobody may work on what is being split.
+        let is_split = |it: &&EffectRequest| matches!(it.effect, Effect::Split(_));
+        let splits: Vec<EffectRequest> = self
+            .world
+            .outbox
+            .values()
+            .filter(is_split)
+            .cloned()
+            .collect();
+        self.carry_all_out(&splits);
         for issue in self.issues.clone() {
             if self.world.board.leading(&issue).is_none() {
                 self.assign(&issue, true);
@@ -510,9 +520,13 @@ impl Course {
             .filter(|it| matches!(it.effect, Effect::Cancel { .. }))
             .cloned()
             .collect();
-        for request in cancels {
+        self.carry_all_out(&cancels);
+    }
+
+    fn carry_all_out(&mut self, requests: &[EffectRequest]) {
+        for request in requests {
             if let Some(outcome) = self.carry_out(&request.effect) {
-                self.hand_in(&request, outcome);
+                self.hand_in(request, outcome);
             }
         }
     }

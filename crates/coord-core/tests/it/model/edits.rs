@@ -9,7 +9,7 @@ use coord_core::ids::{AssignmentId, MachineName};
 use coord_core::lease::{self, Denial};
 use coord_core::{Board, BoardEvent, Decision};
 
-use super::agents::{Agent, Surroundings};
+use super::agents::{Agent, Job, Surroundings};
 use super::course::Course;
 use crate::leases::collide;
 
@@ -130,16 +130,14 @@ impl Course {
     /// The agent hears what its worker may do.
     pub(super) fn answer_lease(&mut self, machine: &MachineName, id: &AssignmentId, path: &str) {
         let (board, policy) = (&self.world.board, &self.world.policy);
-        let answer = lease::answer(board, policy, id, path);
-        let is_told = answer.as_ref().err().cloned();
-        if answer.is_ok() {
-            assert_ne!(path, FORBIDDEN);
-            return;
-        }
-        let agent = self.agents.get_mut(machine).unwrap();
-        let job = agent.jobs.get(id);
-        if let (Some(why), true) = (is_told, job.is_some_and(|job| job.is_live())) {
-            agent.say(id, denied(path.to_owned(), why));
+        match lease::answer(board, policy, id, path) {
+            Ok(()) => assert_ne!(path, FORBIDDEN),
+            Err(why) => {
+                let agent = self.agents.get_mut(machine).unwrap();
+                if agent.jobs.get(id).is_some_and(Job::is_live) {
+                    agent.say(id, denied(path.to_owned(), why));
+                }
+            }
         }
     }
 }

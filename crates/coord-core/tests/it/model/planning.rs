@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coord_core::command::{AssignRequest, PlanRequest, WhenBlocked};
+use coord_core::command::{AssignRequest, PlanRequest, Refusal, Rule, WhenBlocked};
 use coord_core::effect::Effect;
 use coord_core::ids::{EffectKey, IssueRef, ProposalId, SplitId};
 use coord_core::issue::IssueState;
@@ -212,6 +212,11 @@ impl Course {
         let proposed: Vec<Proposal> = world.board.proposals.values().cloned().collect();
         for (n, proposal) in (1_000_000..).zip(&proposed) {
             let decision = world.assign(approval(n, proposal));
+            let is_broke = |it: &Refusal| it.rule == Rule::Budget;
+            if decision.refusal.as_ref().is_some_and(is_broke) {
+                // The plan itself has used up what was left of the day.
+                return;
+            }
             assert_eq!(decision.refusal, None, "{proposal:?}");
             holders.are_apart(&world.board);
             let is_other = |event: &BoardEvent| match event {

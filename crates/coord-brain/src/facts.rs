@@ -10,6 +10,7 @@ use coord_core::issue::IssueState;
 use coord_core::ladder::TrackRecord;
 use coord_core::proposal::{Candidate, Candidates};
 use coord_core::{Board, Policy};
+use serde::{Deserialize, Serialize};
 
 /// Everything that a plan is made from.
 #[derive(Debug, Clone)]
@@ -34,7 +35,7 @@ pub struct Facts<'a> {
 }
 
 /// The files of a repository. All of it is untrusted text.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepoFacts {
     /// Every tracked file, relative to the root.
     pub files: Vec<String>,
@@ -45,7 +46,7 @@ pub struct RepoFacts {
 }
 
 /// A commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastChange {
     /// The first line of its message.
     pub subject: String,

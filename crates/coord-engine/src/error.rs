@@ -96,7 +96,8 @@ impl EngineError {
             Self::Git { source, .. } => source.hint(),
             Self::UnknownAssignment(_) => Some("`coord status` shows the ids".to_owned()),
             Self::UnknownProposal(_) => Some(
-                "`coord status` lists what is proposed; a new plan replaces the one before".to_owned(),
+                "`coord status` lists what is proposed; a new plan replaces the one before"
+                    .to_owned(),
             ),
             Self::Ambiguous { .. } => Some("type more of it".to_owned()),
             Self::Home { .. } => Some("set COORD_HOME to a folder that you can write".to_owned()),

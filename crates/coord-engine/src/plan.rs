@@ -6,6 +6,7 @@
 mod brain;
 mod files;
 mod known;
+mod survey;
 mod trees;
 
 use std::collections::BTreeMap;

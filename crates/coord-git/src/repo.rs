@@ -10,6 +10,7 @@ mod fetch;
 mod files;
 mod history;
 mod merged;
+mod merging;
 mod push;
 mod refs;
 mod stale;

@@ -251,14 +251,4 @@ mod tests {
             .unwrap();
         assert_eq!(mode, "wal");
     }
-
-    #[test]
-    fn what_could_not_be_made_leaves_nothing_behind() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("coord.db");
-        drop(open_for_writing(&path).unwrap());
-        fs::create_dir(folder.path().join("taken")).unwrap();
-        let names = fs::read_dir(folder.path()).unwrap();
-        assert_eq!(names.count(), 2);
-    }
 }

@@ -36,7 +36,7 @@ impl<'a> Brain<'a> {
         let rules = json!({
             "plan": {"planner": "brain", "explore": explore, "timeout_seconds": 90},
         });
-        let (lab, agent) = stage.open_impatient(rules).await?;
+        let (lab, agent) = stage.open_impatient(&rules).await?;
         let answers = answers(&lab);
         let steps = [
             ("", commits("echo hello > greeting.txt")),

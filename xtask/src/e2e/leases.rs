@@ -15,7 +15,7 @@ const NOTEBOOK: &str = "shared.ipynb";
 
 /// Both workers run on one machine, whose agent knows of both.
 pub(super) async fn one_file(stage: &Stage) -> Result<()> {
-    let (lab, agent) = stage.open_with(json!({})).await?;
+    let (lab, agent) = stage.open_with(&json!({})).await?;
     race(&lab, [NAME, NAME], &[Wish::Edit])?;
     close(&lab, [agent])
 }
@@ -29,7 +29,7 @@ pub(super) async fn across_machines(stage: &Stage) -> Result<()> {
 
 /// Every tool of the CLI that changes a file.
 pub(super) async fn every_tool(stage: &Stage) -> Result<()> {
-    let (lab, agent) = stage.open_with(json!({"leases": "strict"})).await?;
+    let (lab, agent) = stage.open_with(&json!({"leases": "strict"})).await?;
     let wishes = [Wish::Edit, Wish::Create, Wish::Overwrite, Wish::Notebook];
     race(&lab, [NAME, NAME], &wishes)?;
     close(&lab, [agent])
@@ -74,7 +74,7 @@ impl Wish {
             Self::Create | Self::Overwrite => json!({"write": {"path": path, "content": mark}}),
             Self::Notebook => tool(
                 "NotebookEdit",
-                json!({"notebook_path": path, "cell_id": "first", "new_source": mark}),
+                &json!({"notebook_path": path, "cell_id": "first", "new_source": mark}),
             ),
         }
     }
@@ -114,7 +114,7 @@ fn race(lab: &Lab, machines: [&str; 2], wishes: &[Wish]) -> Result<()> {
 fn steps(lab: &Lab, n: usize, wishes: &[Wish]) -> Value {
     let here = lab.sandbox.path();
     let mut steps: Vec<Value> = [FILE, "old.txt", NOTEBOOK]
-        .map(|path| tool("Read", json!({"file_path": path})))
+        .map(|path| tool("Read", &json!({"file_path": path})))
         .to_vec();
     for (number, wish) in wishes.iter().enumerate() {
         let meet = format!(

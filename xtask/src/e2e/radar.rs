@@ -19,7 +19,7 @@ pub(super) async fn foreseen(stage: &Stage) -> Result<()> {
     lab.repo.push()?;
     let cue = |name: &str| lab.sandbox.path().join(name);
     let changes = |to: &str| json!({"edit": {"path": FILE, "old": "line 5", "new": to}});
-    let read = tool("Read", json!({"file_path": FILE}));
+    let read = tool("Read", &json!({"file_path": FILE}));
     let commit = json!({"bash": "git add --all && git commit -qm 'Change it'"});
     let first = script(&json!([read, changes("five"), {"await": cue("over")}, commit]));
     let mut steps = vec![read, json!({"await": cue("changed")}), changes("FIVE")];

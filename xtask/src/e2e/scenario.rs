@@ -50,24 +50,24 @@ impl Stage {
     }
 
     /// A laboratory with one machine, whose board follows these rules.
-    pub(super) async fn open_with(&self, rules: Value) -> Result<(Lab, AgentProcess)> {
+    pub(super) async fn open_with(&self, rules: &Value) -> Result<(Lab, AgentProcess)> {
         self.open_so(&self.alone(rules)).await
     }
 
     /// The same where the CLI does not ask again and again after an error of the API.
-    pub(super) async fn open_impatient(&self, rules: Value) -> Result<(Lab, AgentProcess)> {
+    pub(super) async fn open_impatient(&self, rules: &Value) -> Result<(Lab, AgentProcess)> {
         self.open_so(&self.impatient(rules)).await
     }
 
     /// The configuration of the latter.
-    pub(super) fn impatient(&self, rules: Value) -> Setup {
+    pub(super) fn impatient(&self, rules: &Value) -> Setup {
         let mut setup = self.alone(rules);
         let once = ("CLAUDE_CODE_MAX_RETRIES", "1");
         setup.env.push((once.0.to_owned(), once.1.to_owned()));
         setup
     }
 
-    fn alone(&self, rules: Value) -> Setup {
+    fn alone(&self, rules: &Value) -> Setup {
         Setup {
             test_command: Some("true".to_owned()),
             env: self.env("ANTHROPIC_API_KEY"),
@@ -192,7 +192,7 @@ pub(super) fn heard_with(stage: &Stage, mark: &str) -> Result<String> {
 }
 
 /// The step that calls a tool.
-pub(super) fn tool(name: &str, input: Value) -> Value {
+pub(super) fn tool(name: &str, input: &Value) -> Value {
     json!({"tool": {"name": name, "input": input}})
 }
 

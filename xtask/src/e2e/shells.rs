@@ -16,7 +16,7 @@ const BEFORE: &str = "what was there";
 /// One holds a file, the other one writes to it through Bash: it is told with the answer of that
 /// very call, and so is everybody.
 pub(super) async fn of_another(stage: &Stage) -> Result<()> {
-    let (lab, agent) = stage.open_with(json!({})).await?;
+    let (lab, agent) = stage.open_with(&json!({})).await?;
     lab.repo.commit(FILE, BEFORE, "Everybody's file")?;
     lab.repo.push()?;
     let (held, over) = (
@@ -24,7 +24,7 @@ pub(super) async fn of_another(stage: &Stage) -> Result<()> {
         lab.sandbox.path().join("over"),
     );
     let holds = script(&json!([
-        tool("Read", json!({"file_path": FILE})),
+        tool("Read", &json!({"file_path": FILE})),
         {"edit": {"path": FILE, "old": BEFORE, "new": "the holder's"}},
         {"await": over},
         {"bash": "git commit -qam 'Hold it'"},
@@ -47,9 +47,8 @@ pub(super) async fn of_another(stage: &Stage) -> Result<()> {
     std::fs::write(&held, "")?;
     let foreign = json!([FILE]);
     lab.until("the sight of the foreign change", |lab| {
-        let seen = events(lab, "files_observed")?;
-        let of_writer = |it: &&Value| it["id"] == *writer && it["foreign"] == foreign;
-        Ok(seen.iter().any(|it| of_writer(&it)))
+        let mut seen = events(lab, "files_observed")?.into_iter();
+        Ok(seen.any(|it| it["id"] == *writer && it["foreign"] == foreign))
     })?;
     std::fs::write(&over, "")?;
     until_events(&lab, "assignment_ended", 2)?;
@@ -71,7 +70,7 @@ pub(super) async fn of_another(stage: &Stage) -> Result<()> {
 /// same call has committed it.
 pub(super) async fn forbidden(stage: &Stage) -> Result<()> {
     let rules = json!({"coordinator_only_files": [FORBIDDEN]});
-    let (lab, agent) = stage.open_with(rules).await?;
+    let (lab, agent) = stage.open_with(&rules).await?;
     lab.repo.commit(FORBIDDEN, BEFORE, "A log")?;
     lab.repo.push()?;
     let steps = json!([
@@ -81,7 +80,7 @@ pub(super) async fn forbidden(stage: &Stage) -> Result<()> {
             git commit -qm Both; echo forbidden-$((1 + 1))")},
         {"bash": format!("echo then; cat {FORBIDDEN}; git commit -qam 'Put it back'")},
         {"bash": format!("rm {FORBIDDEN}; echo forbidden-$((1 + 2))")},
-        tool("Read", json!({"file_path": FORBIDDEN})),
+        tool("Read", &json!({"file_path": FORBIDDEN})),
         {"edit": {"path": FORBIDDEN, "old": BEFORE, "new": "mine"}},
         {"text": "STATUS: DONE"},
     ]);
@@ -124,7 +123,7 @@ pub(super) async fn forbidden(stage: &Stage) -> Result<()> {
 /// branch is not merged.
 pub(super) async fn stubborn(stage: &Stage) -> Result<()> {
     let rules = json!({"coordinator_only_files": [FORBIDDEN]});
-    let (lab, agent) = stage.open_with(rules).await?;
+    let (lab, agent) = stage.open_with(&rules).await?;
     lab.repo.commit(FORBIDDEN, BEFORE, "A log")?;
     lab.repo.push()?;
     let both =

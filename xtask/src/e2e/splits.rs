@@ -41,7 +41,7 @@ pub(super) async fn local(stage: &Stage) -> Result<()> {
 pub(super) async fn on_github(stage: &Stage) -> Result<()> {
     let github = FakeGithub::start().await?;
     github.add_user("coordinator", TOKEN);
-    let setup = stage.impatient(json!({
+    let setup = stage.impatient(&json!({
         "repos": [{"name": NAME, "github": REPO, "default_branch": "main"}],
         "github_api_url": github.url(),
         "plan": {"planner": "brain", "timeout_seconds": 90},
@@ -60,7 +60,7 @@ pub(super) async fn on_github(stage: &Stage) -> Result<()> {
     let id = said["splits"][0]["id"].as_str();
     let id = id.with_context(|| format!("no split: {said:#}"))?;
 
-    for place in [1, 3] {
+    for _ in 0..2 {
         github.schedule(Fault::TimeOutAfterEffect, When::request("POST", "/issues"));
         let before = repo.issues().len();
         let split = lab.start(&["split", id])?;
@@ -68,7 +68,6 @@ pub(super) async fn on_github(stage: &Stage) -> Result<()> {
             Ok(github.pending_faults() == 0 && repo.issues().len() > before)
         })?;
         split.kill()?;
-        ensure!(place <= repo.issues().len(), "too few issues");
     }
     lab.coord(&["split", id])?.expect(0)?;
     expect_once(&lab)?;

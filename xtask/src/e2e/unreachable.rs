@@ -10,7 +10,7 @@ use crate::lab::NAME;
 /// Inside of what was declared an edit needs nobody; outside it is denied; and whoever declared
 /// nothing can be given nothing.
 pub(super) async fn strict(stage: &Stage) -> Result<()> {
-    let (lab, agent) = stage.open_with(json!({"leases": "strict"})).await?;
+    let (lab, agent) = stage.open_with(&json!({"leases": "strict"})).await?;
     let steps = script(&json!([
         {"write": {"path": "inside/a.txt", "content": "a"}},
         {"write": {"path": "outside.txt", "content": "b"}},
@@ -59,7 +59,7 @@ pub(super) async fn strict(stage: &Stage) -> Result<()> {
 
 /// The edit is made, and the board learns of it when somebody is there again.
 pub(super) async fn warn(stage: &Stage) -> Result<()> {
-    let (lab, agent) = stage.open_with(json!({"leases": "warn"})).await?;
+    let (lab, agent) = stage.open_with(&json!({"leases": "warn"})).await?;
     let steps = script(&json!([
         {"write": {"path": "anywhere.txt", "content": "c"}},
         {"bash": "git add --all && git commit -qm 'Write it'"},
@@ -81,7 +81,7 @@ pub(super) async fn warn(stage: &Stage) -> Result<()> {
 /// lets a call through whose hook fails; with a warning it is made, and told later.
 pub(super) async fn agent_gone(stage: &Stage) -> Result<()> {
     for mode in ["strict", "warn"] {
-        let (lab, agent) = stage.open_with(json!({"leases": mode})).await?;
+        let (lab, agent) = stage.open_with(&json!({"leases": mode})).await?;
         let (gone, back) = (
             lab.sandbox.path().join("gone"),
             lab.sandbox.path().join("back"),

@@ -29,7 +29,7 @@ use crate::active::{Active, Phase};
 use crate::shared::Shared;
 use end::End;
 
-pub(crate) use survey::{measured_against, worktree_of};
+pub(crate) use survey::{compared_with, worktree_of};
 
 /// Before something that failed, and that may not fail for ever, is tried again.
 const PAUSE: Duration = Duration::from_secs(1);

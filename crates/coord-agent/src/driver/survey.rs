@@ -104,7 +104,7 @@ impl Survey {
 
 /// The commit that the work ends against: the newest of the base branch that it holds, so that what
 /// it was brought up to is not taken for its own. Never one before the point where both parted.
-pub(crate) fn measured_against(
+fn measured_against(
     shared: &Shared,
     active: &Active,
     repo: &Repo,
@@ -117,22 +117,57 @@ pub(crate) fn measured_against(
     };
     // A history without anything in common is all its own.
     let start = forked(base)?.unwrap_or_else(|| base.clone());
+    let Some(tip) = base_tip(shared, active, repo)? else {
+        return Ok(start);
+    };
+    match forked(&tip)?.filter(|it| it != head) {
+        Some(newest) => newer(repo, start, newest),
+        None => Ok(start),
+    }
+}
+
+/// As [`measured_against`], for what is in the worktree just now: while the work is brought up to its
+/// base, what comes from there may be checked out, or half merged, with nothing of its own on top.
+pub(crate) fn compared_with(
+    shared: &Shared,
+    active: &Active,
+    worktree: &Worktree,
+) -> Result<CommitId, GitError> {
+    let (repo, own) = (
+        Repo::open(&worktree.repo_path)?,
+        Repo::open(&worktree.path)?,
+    );
+    let head = own.head()?;
+    let mut base = measured_against(shared, active, &repo, &worktree.base, &head)?;
+    let Some(tip) = base_tip(shared, active, &repo)? else {
+        return Ok(base);
+    };
+    for taken_in in own.merging()?.into_iter().chain([head]) {
+        // Whatever a worker may have written there.
+        if let Ok(Some(found)) = repo.compare(&tip, &taken_in) {
+            base = newer(&repo, base, found.merge_base)?;
+        }
+    }
+    Ok(base)
+}
+
+/// Where the base branch is by now; `None` where nothing can have been taken in from it.
+fn base_tip(shared: &Shared, active: &Active, repo: &Repo) -> Result<Option<CommitId>, GitError> {
     let configured = shared.configured(repo.path());
     let default = configured.and_then(|it| it.default_branch.as_deref());
     let branch = match &active.body.branch {
         Some(branch) => Some(branch.clone()),
-        // Without one nothing can have been taken in from it.
         None => repo.default_branch(default).ok(),
     };
     let tip = branch.map(|branch| repo.tip(&branch)).transpose()?;
-    let Some(tip) = tip.flatten() else {
-        return Ok(start);
-    };
-    let newest = forked(&tip)?.filter(|it| it != head);
-    let is_newer = |it: &CommitId| Ok::<_, GitError>(repo.commits_between(it, &start)? == 0);
-    match newest {
-        Some(newest) if is_newer(&newest)? => Ok(newest),
-        Some(_) | None => Ok(start),
+    Ok(tip.flatten())
+}
+
+/// `other` where it holds all of `known`.
+fn newer(repo: &Repo, known: CommitId, other: CommitId) -> Result<CommitId, GitError> {
+    match repo.commits_between(&other, &known)? {
+        0 => Ok(other),
+        _ => Ok(known),
     }
 }
 

@@ -19,7 +19,7 @@ use super::table::Verdict;
 use super::{Check, Denied, Moment, Watched, words};
 use crate::active::Active;
 use crate::background::in_background;
-use crate::driver::{measured_against, worktree_of};
+use crate::driver::{compared_with, worktree_of};
 use crate::shared::Shared;
 
 /// What a look has found.
@@ -166,7 +166,8 @@ impl Look<'_> {
         if changed.is_empty() {
             return Ok(now);
         }
-        let base = self.base()?;
+        // What came from the base branch is not the worker's.
+        let base = compared_with(self.shared, active, worktree)?;
         let own = self.own(&base, &looked.wip)?;
         let put_back = |path: &String| !own.contains(path);
         now.objected.retain(|path| !put_back(path));
@@ -186,19 +187,6 @@ impl Look<'_> {
     fn forbids(&self, path: &str) -> bool {
         let table = &self.shared.leases.table;
         table.forbidden(&self.active.id, path).is_some()
-    }
-
-    /// The newest commit of the base branch that the work holds: what came from there is not the worker's.
-    fn base(&self) -> Result<CommitId, GitError> {
-        let Worktree {
-            path,
-            repo_path,
-            base,
-            ..
-        } = &self.worktree;
-        let head = Repo::open(path)?.head()?;
-        let repo = Repo::open(repo_path)?;
-        measured_against(self.shared, self.active, &repo, base, &head)
     }
 
     /// What differs from the base branch.

@@ -271,6 +271,66 @@ async fn what_comes_from_the_base_branch_is_nobodys_change() {
     assert_eq!(worker.read("Cargo.lock").unwrap(), "v2\n");
 }
 
+/// A repository whose base goes on in a forbidden file, in one of nobody and in `README.md`, after a
+/// worker has begun, who has changed `README.md` too where it `parts`.
+async fn behind(rig: &Rig, parts: bool) -> (AssignmentId, Hands) {
+    rig.repo.commit("Cargo.lock", "v1\n", "lock").unwrap();
+    rig.repo.push().unwrap();
+    let body = AssignBody {
+        files_forbidden: vec!["Cargo.lock".to_owned()],
+        ..body(rig, 1, LeaseMode::Strict, &["README.md"])
+    };
+    let (id, worker) = hands(rig, &body).await;
+    if parts {
+        assert_eq!(worker.bash("echo own > README.md; git commit -qam own"), "");
+    }
+    rig.repo.commit("Cargo.lock", "v2\n", "newer").unwrap();
+    rig.repo.commit("other", "other\n", "another file").unwrap();
+    rig.repo.commit("README.md", "theirs\n", "the same file").unwrap();
+    rig.repo.push().unwrap();
+    git(&rig.repo.clone_path(), &["fetch", "-q"]).unwrap();
+    (id, worker)
+}
+
+#[tokio::test]
+async fn in_the_middle_of_a_merge_the_base_is_nobodys_change() {
+    let rig = Rig::new();
+    let (_id, worker) = behind(&rig, true).await;
+    assert_eq!(worker.bash("git merge -q origin/main || true"), "");
+    assert_eq!(worker.read("Cargo.lock").unwrap(), "v2\n");
+    let told = worker.bash("echo mine > Cargo.lock");
+    assert!(told.contains("Cargo.lock"), "{told}");
+    assert_eq!(worker.read("Cargo.lock").unwrap(), "v2\n");
+    let told = worker.bash("echo both > README.md; git add README.md; git commit -qm both");
+    assert_eq!(told, "");
+    assert_eq!(worker.bash("git reset -q --hard HEAD~1"), "");
+    assert_eq!(worker.read("Cargo.lock").unwrap(), "v1\n");
+}
+
+#[tokio::test]
+async fn in_the_middle_of_a_rebase_the_base_is_nobodys_change() {
+    let rig = Rig::new();
+    let (_id, worker) = behind(&rig, true).await;
+    assert_eq!(worker.bash("git rebase -q origin/main || true"), "");
+    assert_eq!(worker.read("Cargo.lock").unwrap(), "v2\n");
+    let told = worker.bash("echo mine > Cargo.lock");
+    assert!(told.contains("Cargo.lock"), "{told}");
+    assert_eq!(worker.read("Cargo.lock").unwrap(), "v2\n");
+    assert_eq!(worker.bash("git rebase --abort"), "");
+    assert_eq!(worker.read("Cargo.lock").unwrap(), "v1\n");
+}
+
+#[tokio::test]
+async fn who_has_nothing_of_its_own_may_go_on_from_a_newer_base() {
+    let rig = Rig::new();
+    let mut events = rig.client.events(None).await.unwrap();
+    let (id, worker) = behind(&rig, false).await;
+    assert_eq!(worker.bash("git merge -q --ff-only origin/main"), "");
+    assert_eq!(worker.read("Cargo.lock").unwrap(), "v2\n");
+    assert_eq!(worker.bash("echo own > README.md"), "");
+    assert_eq!(next(&mut events, &id).await, files(&["README.md"]));
+}
+
 #[tokio::test]
 async fn what_bash_does_to_the_files_of_others_is_told_at_once() {
     let rig = Rig::new();

@@ -4,26 +4,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use coord_brain::{Facts, PastChange, RepoFacts, words_wanted};
+use coord_brain::{Facts, words_wanted};
 use coord_core::ids::{CommitId, RepoName};
 use coord_core::proposal::Candidates;
 use coord_git::{GitError, Repo};
 use futures_util::future::join_all;
 
 use super::known::Known;
+use super::survey::Survey;
+use super::trees::folder_name;
 use crate::clock;
 use crate::engine::Engine;
-
-/// How many of the last changes count.
-const CHANGES: usize = 500;
-/// How many words git looks for at once.
-const WORDS: usize = 64;
 
 /// Where the files of a repository are looked at.
 #[derive(Debug, Clone)]
 pub(super) struct Site {
     pub(super) path: PathBuf,
     pub(super) tip: CommitId,
+    /// Where what was seen there is kept.
+    pub(super) kept_in: PathBuf,
 }
 
 impl Engine {
@@ -37,18 +36,21 @@ impl Engine {
         let sites = self.sites_of(&known.candidates).await;
         let surveys = sites.iter().map(|(repo, site)| {
             let site = site.clone();
-            async move { (repo.clone(), looked(repo, move || survey(&site)).await) }
+            async move { (repo.clone(), looked(repo, move || Survey::of(site)).await) }
         });
-        for (repo, found) in join_all(surveys).await {
-            if let Some(found) = found {
-                facts.repos.insert(repo, found);
-            }
+        let mut surveys: BTreeMap<RepoName, Survey> = join_all(surveys)
+            .await
+            .into_iter()
+            .filter_map(|(repo, found)| Some((repo, found?)))
+            .collect();
+        for (repo, survey) in &surveys {
+            facts.repos.insert(repo.clone(), survey.facts.clone());
         }
         let wanted = words_wanted(&facts);
         let searches = wanted.into_iter().filter_map(|(repo, words)| {
-            let site = sites.get(&repo)?.clone();
+            let survey = surveys.remove(&repo)?;
             Some(async move {
-                let found = looked(&repo, move || search(&site, &words)).await;
+                let found = looked(&repo, move || survey.search(&words)).await;
                 (repo, found)
             })
         });
@@ -74,7 +76,10 @@ impl Engine {
             let place = path.clone();
             let found = looked(repo, move || tip(&place, branch.as_deref())).await;
             if let Some(Some(tip)) = found {
-                sites.insert(repo.clone(), Site { path, tip });
+                let name = format!("{}.json", folder_name(repo));
+                let kept_in = self.0.home.join("plan").join("surveys").join(name);
+                let site = Site { path, tip, kept_in };
+                sites.insert(repo.clone(), site);
             }
         }
         sites
@@ -96,30 +101,4 @@ fn tip(path: &Path, branch: Option<&str>) -> Result<Option<CommitId>, GitError> 
     let repo = Repo::open(path)?;
     let branch = repo.default_branch(branch)?;
     repo.tip(&branch)
-}
-
-fn survey(site: &Site) -> Result<RepoFacts, GitError> {
-    let repo = Repo::open(&site.path)?;
-    let changes = repo.recent_changes(&site.tip, CHANGES)?.into_iter();
-    Ok(RepoFacts {
-        files: repo.tracked_files(&site.tip)?,
-        changes: changes
-            .map(|it| PastChange {
-                subject: it.subject,
-                files: it.files,
-            })
-            .collect(),
-        symbols: BTreeMap::new(),
-    })
-}
-
-fn search(site: &Site, words: &[String]) -> Result<BTreeMap<String, Vec<String>>, GitError> {
-    let repo = Repo::open(&site.path)?;
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for words in words.chunks(WORDS) {
-        for hit in repo.grep(&site.tip, words)? {
-            found.entry(hit.word).or_default().push(hit.path);
-        }
-    }
-    Ok(found)
 }

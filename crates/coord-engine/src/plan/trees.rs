@@ -64,7 +64,7 @@ impl Trees {
 }
 
 /// A name of the configuration as that of a folder: different ones stay different.
-fn folder_name(repo: &RepoName) -> String {
+pub(super) fn folder_name(repo: &RepoName) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let mut name = String::new();
     for byte in repo.as_str().bytes() {

@@ -80,7 +80,8 @@ async fn the_order_of_sub_issues_is_kept_without_asking_again() {
     let engine = ann.engine().await;
     let first = town.api.seed(6, 0, "ann");
     let issue = |index: u64| first + index;
-    town.api.set_sub_issues(issue(0), &[issue(2), issue(1), issue(3)]);
+    town.api
+        .set_sub_issues(issue(0), &[issue(2), issue(1), issue(3)]);
     sync(&engine).await;
     let mirror = engine.mirror(&"api".into()).unwrap();
     let before = async |number| mirror.siblings_before(number).await.unwrap();
@@ -106,7 +107,10 @@ async fn the_order_of_sub_issues_is_kept_without_asking_again() {
     sync(&engine).await;
     assert_eq!(before(issue(1)).await, [0; 0]);
     assert_eq!(mirror.place(issue(3)).await.unwrap(), None);
-    assert_eq!(mirror.place(issue(1)).await.unwrap().unwrap().parent, issue(4));
+    assert_eq!(
+        mirror.place(issue(1)).await.unwrap().unwrap().parent,
+        issue(4)
+    );
     town.is_in_order();
 }
 

@@ -1,7 +1,7 @@
 //! Shell commands ask nobody: what they change is found right after the call.
 
 use anyhow::{Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::scenario::{Stage, close, events, expect, heard_with, script, tool, until_events};
 use super::stream::Stream;

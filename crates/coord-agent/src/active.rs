@@ -4,12 +4,20 @@
 
 use std::sync::Mutex;
 
+use std::sync::Arc;
+
 use coord_core::ids::AssignmentId;
-use coord_protocol::{ActiveRow, AssignBody, AssignmentRow, AssignmentStatus, Progress};
+use coord_protocol::{
+    ActiveRow, AgentEventKind, AssignBody, AssignmentRow, AssignmentStatus, Progress,
+};
 use tokio::sync::watch;
 
 use crate::folder::{Folder, Spec};
+use crate::hub::Hub;
 use crate::leases::{Token, Watched};
+
+/// So many edits are remembered.
+const EDITS: usize = 500;
 
 /// How far a driver has got.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,6 +54,8 @@ pub(crate) struct Live {
     pub(crate) log_bytes: u64,
     /// What the log says.
     pub(crate) facts: Facts,
+    /// What was told of its edits, each once, the oldest first.
+    pub(crate) edits: Vec<AgentEventKind>,
     /// Its worker has given its result: it is told nothing more.
     pub(crate) closing: bool,
     /// How it ended, once it has.
@@ -98,17 +108,41 @@ impl Active {
     /// An assignment as its folder tells it.
     pub(crate) fn new(spec: Spec, folder: Folder) -> Self {
         let cancelled = folder.cancel_requested();
+        let live = Live {
+            edits: folder.edits(),
+            ..Live::default()
+        };
         Self {
             id: spec.id,
             body: spec.body,
             accepted_at: spec.accepted_at,
             folder,
-            live: watch::Sender::new(Live::default()),
+            live: watch::Sender::new(live),
             cancel: watch::Sender::new(cancelled),
             telling: tokio::sync::Mutex::new(()),
             token: Token::random(),
             watched: Mutex::new(None),
         }
+    }
+
+    /// Tells everybody what became of an edit: who listens now, and who looks later.
+    pub(crate) fn tell_edit(self: &Arc<Self>, hub: &Hub, kind: AgentEventKind) {
+        let is_new = self.live.send_if_modified(|live| {
+            let is_new = live.edits.len() < EDITS && !live.edits.iter().any(|it| same(it, &kind));
+            if is_new {
+                live.edits.push(kind.clone());
+            }
+            is_new
+        });
+        if is_new {
+            let (active, kind) = (Arc::clone(self), kind.clone());
+            tokio::task::spawn_blocking(move || {
+                if let Err(error) = active.folder.add_edit(&kind) {
+                    tracing::warn!(id = %active.id, %error, "cannot write down what became of an edit");
+                }
+            });
+        }
+        hub.publish(&self.id, kind);
     }
 
     /// Its status on the wire.
@@ -143,10 +177,13 @@ impl Active {
         }
     }
 
-    /// As `/status` answers it, with `files` only for callers that know the key.
+    /// As `/status` answers it, with `files` and `edits` only for callers that know the keys.
     pub(crate) fn active_row(&self, with_files: bool) -> ActiveRow {
         let assignment = self.row();
-        let facts = self.live.borrow().facts.clone();
+        let (facts, edits) = {
+            let live = self.live.borrow();
+            (live.facts.clone(), live.edits.clone())
+        };
         ActiveRow {
             assignment,
             progress: facts.progress,
@@ -156,6 +193,27 @@ impl Active {
             last_tool: facts.last_tool,
             rate_limited: facts.rate_limited,
             files: if with_files { facts.files } else { Vec::new() },
+            edits: if with_files { edits } else { Vec::new() },
         }
     }
+}
+
+/// Whether two events say the same of the same path. How often a worker has tried says nothing.
+fn same(one: &AgentEventKind, other: &AgentEventKind) -> bool {
+    if let (
+        AgentEventKind::EditDenied {
+            path: one,
+            denial: why,
+            ..
+        },
+        AgentEventKind::EditDenied {
+            path: other,
+            denial: too,
+            ..
+        },
+    ) = (one, other)
+    {
+        return one == other && why == too;
+    }
+    one == other
 }

@@ -16,8 +16,8 @@ pub(crate) const KEPT: usize = 500;
 pub(crate) struct RenderedRow {
     /// The JSON object with the keys of 0.1.0.
     plain: Box<str>,
-    /// The JSON object of the key `end`.
-    end: Box<str>,
+    /// The keys that came later, each behind a comma.
+    newer: Box<str>,
 }
 
 impl RenderedRow {
@@ -27,19 +27,19 @@ impl RenderedRow {
     /// None in practice: all keys are texts.
     pub(crate) fn new(mut row: CompletedRow) -> serde_json::Result<Self> {
         let end = serde_json::to_string(&row.end.take())?;
+        let edits = serde_json::to_string(&std::mem::take(&mut row.edits))?;
         Ok(Self {
             plain: serde_json::to_string(&row)?.into(),
-            end: end.into(),
+            newer: format!(",\"end\":{end},\"edits\":{edits}").into(),
         })
     }
 
-    /// Appends the row, with `end` only for callers that know the key.
-    pub(crate) fn write(&self, out: &mut String, with_end: bool) {
+    /// Appends the row, with the newer keys only for callers that know them.
+    pub(crate) fn write(&self, out: &mut String, with_newer: bool) {
         match self.plain.strip_suffix('}') {
-            Some(open) if with_end => {
+            Some(open) if with_newer => {
                 out.push_str(open);
-                out.push_str(",\"end\":");
-                out.push_str(&self.end);
+                out.push_str(&self.newer);
                 out.push('}');
             }
             Some(_) | None => out.push_str(&self.plain),
@@ -122,7 +122,7 @@ mod tests {
     fn row() -> RenderedRow {
         RenderedRow {
             plain: "{\"a\":1}".into(),
-            end: "{\"b\":2}".into(),
+            newer: ",\"end\":{\"b\":2},\"edits\":[]".into(),
         }
     }
 
@@ -136,12 +136,12 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_for_those_who_know_the_key() {
+    fn newer_keys_are_for_those_who_know_them() {
         let (mut plain, mut full) = (String::new(), String::new());
         row().write(&mut plain, false);
         row().write(&mut full, true);
         assert_eq!(plain, r#"{"a":1}"#);
-        assert_eq!(full, r#"{"a":1,"end":{"b":2}}"#);
+        assert_eq!(full, r#"{"a":1,"end":{"b":2},"edits":[]}"#);
     }
 
     #[test]

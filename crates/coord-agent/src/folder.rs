@@ -8,7 +8,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use coord_core::ids::{AssignmentId, CommitId};
-use coord_protocol::{AssignBody, CompletedRow};
+use coord_protocol::{AgentEventKind, AssignBody, CompletedRow};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::driver::pull::Pulled;
@@ -260,7 +261,30 @@ impl Folder {
 
     /// The paths that were granted to the worker beyond those that it declares.
     pub(crate) fn leased(&self) -> io::Result<Vec<String>> {
-        let text = match fs::read_to_string(self.file("leased")) {
+        self.lines("leased")
+    }
+
+    /// Adds a path that was granted.
+    pub(crate) fn add_leased(&self, path: &str) -> io::Result<()> {
+        self.add_line("leased", path)
+    }
+
+    /// What became of edits that were checked; what cannot be read is nothing.
+    pub(crate) fn edits(&self) -> Vec<AgentEventKind> {
+        self.lines("edits.ndjson").unwrap_or_else(|error| {
+            tracing::warn!(%error, folder = %self.0.display(), "what became of edits cannot be read");
+            Vec::new()
+        })
+    }
+
+    /// Adds what became of an edit.
+    pub(crate) fn add_edit(&self, edit: &AgentEventKind) -> io::Result<()> {
+        self.add_line("edits.ndjson", edit)
+    }
+
+    /// The values in a file of lines of JSON.
+    fn lines<T: DeserializeOwned>(&self, name: &str) -> io::Result<Vec<T>> {
+        let text = match fs::read_to_string(self.file(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             text => text?,
         };
@@ -271,13 +295,12 @@ impl Folder {
             .collect())
     }
 
-    /// Adds a path that was granted; each is a line of JSON.
-    pub(crate) fn add_leased(&self, path: &str) -> io::Result<()> {
-        let line = format!("{}\n", serde_json::Value::from(path));
+    fn add_line<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> io::Result<()> {
+        let line = format!("{}\n", serde_json::to_string(value)?);
         let mut file = File::options()
             .append(true)
             .create(true)
-            .open(self.file("leased"))?;
+            .open(self.file(name))?;
         file.write_all(line.as_bytes())
     }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{Assignment, AssignmentKind};
+use crate::command::AgentReport;
 use crate::ids::{
     AssignmentId, CommitId, EffectKey, IssueRef, MachineName, ProposalId, RepoName, SplitId,
     Timestamp,
@@ -162,6 +163,25 @@ impl Board {
         let ended = self.cost_by_day.get(&now.day()).copied().unwrap_or(0.0);
         let running = self.assignments.values().filter(|it| it.state.is_active());
         ended + running.map(|it| it.spent_usd).sum::<f64>()
+    }
+
+    /// Whether what an agent tells of edits of an assignment is recorded already.
+    #[must_use]
+    pub fn knows_edit(&self, id: &AssignmentId, told: &AgentReport) -> bool {
+        let seen = |path: &str, what| self.edits_seen.contains(&edit_seen(id, path, what));
+        match told {
+            AgentReport::EditDenied { path, why, .. } => seen(path, why),
+            AgentReport::EditUnchecked { path } => seen(path, &UNCHECKED),
+            AgentReport::FilesRestored { paths } => paths.iter().all(|path| seen(path, &RESTORED)),
+            AgentReport::Started { .. }
+            | AgentReport::Files { .. }
+            | AgentReport::Stuck { .. }
+            | AgentReport::LeaseAsked { .. }
+            | AgentReport::Spent { .. }
+            | AgentReport::RateLimited { .. }
+            | AgentReport::Finished { .. }
+            | AgentReport::Unknown => false,
+        }
     }
 
     /// The keys of the effects of an assignment that have no outcome yet.

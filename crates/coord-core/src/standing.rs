@@ -1,5 +1,6 @@
 //! Whether somebody already works on an issue, or takes it apart.
 
+use crate::assignment::AssignmentState;
 use crate::board::Board;
 use crate::command::{Refusal, Rule};
 use crate::ids::IssueRef;
@@ -36,4 +37,29 @@ pub(crate) fn unclaimed(board: &Board, issue: &IssueRef) -> Result<(), Refusal> 
         .of_issue(issue)
         .of_assignment(&first.id)
         .hint(hint))
+}
+
+/// Whether nobody has worked on the issue in vain, or has left something that a person has to look
+/// at first. Who was stopped has left nothing.
+pub(crate) fn untried(board: &Board, issue: &IssueRef) -> Result<(), Refusal> {
+    let Some(last) = board.leading(issue) else {
+        return Ok(());
+    };
+    let id = &last.id;
+    let (what, hint) = match last.state {
+        AssignmentState::Done if last.deliverable().is_some() => (
+            "is done and waits for a person",
+            format!("`coord why {issue}` says for what"),
+        ),
+        AssignmentState::Done => ("made no commits", format!("`coord retry {id}`")),
+        AssignmentState::Failed => ("failed", format!("`coord retry {id}`")),
+        AssignmentState::Lost => ("was lost", format!("`coord retry {id}`")),
+        AssignmentState::Waiting
+        | AssignmentState::Requested
+        | AssignmentState::Running
+        | AssignmentState::Cancelled => return Ok(()),
+    };
+    let why = format!("the last assignment of {issue}, {id}, {what}");
+    let refusal = Refusal::new(Rule::State, why).of_issue(issue);
+    Err(refusal.of_assignment(id).hint(hint))
 }

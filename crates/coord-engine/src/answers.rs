@@ -24,6 +24,8 @@ use crate::serving::base_of;
 use places::Places;
 use read::Judgement;
 
+pub(crate) use read::closing_nothing;
+
 impl Engine {
     pub(crate) async fn judge(&self, spec: &AnswerSpec) -> Result<Outcome, Later> {
         match spec.kind {

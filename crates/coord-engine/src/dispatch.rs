@@ -56,9 +56,9 @@ impl Engine {
     ) -> Result<Option<Outcome>, ClientError> {
         let mut body = Cow::Borrowed(body);
         let needs = needed(spec);
-        if needs.is_some() || body.leases.is_some() {
+        if !needs.is_empty() || body.leases.is_some() {
             let health = client.health().await?;
-            if let Some(feature) = needs.filter(|feature| !health.can(*feature)) {
+            if let Some(feature) = needs.into_iter().find(|feature| !health.can(*feature)) {
                 return Ok(Some(too_old(&spec.machine, feature)));
             }
             if !health.can(Feature::Leases) {
@@ -232,25 +232,28 @@ pub(crate) fn given_up() -> Outcome {
 }
 
 /// What the agent has to be able to do beyond 0.1.0, whose agents would begin anew, on a branch of
-/// the same name.
-fn needed(spec: &DispatchSpec) -> Option<Feature> {
-    let goes_on = spec.start.branch.is_some() || spec.start.session.is_some();
-    match &spec.serving {
-        Some(_) => Some(Feature::ServingKinds),
-        None => goes_on.then_some(Feature::IdempotentAssign),
+/// the same name, and let a worker change whatever it likes.
+fn needed(spec: &DispatchSpec) -> Vec<Feature> {
+    if spec.serving.is_some() {
+        return vec![Feature::ServingKinds];
     }
+    let goes_on = spec.start.branch.is_some() || spec.start.session.is_some();
+    let is_kept_in = spec.leases == LeaseMode::Strict;
+    let goes_on = goes_on.then_some(Feature::IdempotentAssign);
+    let is_kept_in = is_kept_in.then_some(Feature::Leases);
+    goes_on.into_iter().chain(is_kept_in).collect()
 }
 
 fn too_old(machine: &MachineName, lacks: Feature) -> Outcome {
     let what = match lacks {
         Feature::ServingKinds => "look at a branch for others",
+        Feature::Leases => "keep its worker to its files, as `leases: strict` wants it",
         Feature::IdempotentAssign
         | Feature::Events
         | Feature::Input
         | Feature::Diff
         | Feature::DeleteWorktree
-        | Feature::StatusQuery
-        | Feature::Leases => "go on with a branch",
+        | Feature::StatusQuery => "go on with a branch",
     };
     Outcome::Failed {
         class: FailureClass::Configuration,

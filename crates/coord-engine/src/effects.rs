@@ -217,7 +217,7 @@ impl Engine {
                     merge: PullMerge {
                         head: head.clone(),
                         method: *method,
-                        message: format!("{title} (#{})", issue.number),
+                        message: format!("{} (#{})", closing_nothing(title), issue.number),
                         assignment: id.clone(),
                         onto: onto.clone(),
                     },

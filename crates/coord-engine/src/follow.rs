@@ -22,7 +22,6 @@ use tokio_stream::StreamExt;
 
 use crate::agents::{AgentView, ask};
 use crate::clock;
-use crate::cursors::Cursor;
 use crate::drive::Progress;
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -66,21 +65,16 @@ struct Line {
     machine: MachineName,
     client: AgentClient,
     progress: mpsc::Sender<Progress>,
-    /// How far it was heard.
-    heard: Cursor,
     /// Whether it has answered since the last interruption.
     reached: bool,
 }
 
 impl Line {
-    /// What happens from now on, and what has happened since somebody heard it last.
+    /// What happens from now on.
     async fn subscribe(&self, health: &Health) -> Result<AgentEvents, ClientError> {
-        let cursor = self.heard.read().await;
-        // What no agent has ever given is answered with where it is now.
-        let cursor = Some(cursor.as_deref().unwrap_or("nowhere"));
         match health.can(Feature::Leases) {
-            true => self.client.events_answering_leases(cursor).await,
-            false => self.client.events(cursor).await,
+            true => self.client.events_answering_leases(None).await,
+            false => self.client.events(None).await,
         }
     }
 }
@@ -119,7 +113,6 @@ impl Engine {
             machine: machine.clone(),
             client,
             progress,
-            heard: Cursor::of(&self.0.home, &machine),
             reached: false,
         };
         loop {
@@ -249,18 +242,8 @@ impl Engine {
         mut queued: mpsc::Receiver<AgentEvent>,
     ) -> Result<Infallible, Interrupted> {
         self.catch_up(line).await?;
-        // Nobody wants to see again how workers went on while nobody looked.
-        let mut old = queued.len();
         while let Some(event) = queued.recv().await {
-            let is_step = matches!(event.kind, AgentEventKind::Progress { .. });
-            let cursor = event.cursor.clone();
-            if old == 0 || !is_step {
-                self.hear(line, event).await?;
-            }
-            old = old.saturating_sub(1);
-            if !is_step {
-                line.heard.write(&cursor).await;
-            }
+            self.hear(line, event).await?;
         }
         // Who reads says why there is nothing more to hear.
         std::future::pending().await
@@ -282,7 +265,7 @@ impl Engine {
             if board
                 .assignments
                 .get(&id)
-                .is_none_or(|it| is_news(it, &report))
+                .is_none_or(|it| is_news(&board, it, &report))
             {
                 self.report(&line.machine, id, report).await?;
             }
@@ -333,7 +316,7 @@ impl Engine {
             .filter(|it| it.machine == *machine)
         {
             let reports = reports(view, assignment).into_iter();
-            for report in reports.filter(|report| is_news(assignment, report)) {
+            for report in reports.filter(|report| is_news(before, assignment, report)) {
                 if let Some(report) = self.with_head(&assignment.issue.repo, report).await {
                     self.report(machine, assignment.id.clone(), report).await?;
                 }
@@ -423,17 +406,17 @@ fn status_query(board: &Board, machine: &MachineName) -> StatusQuery {
     }
 }
 
-/// Whether the board may not know it yet. What was used is told over and over again, and each time
-/// would be a transaction.
-fn is_news(assignment: &Assignment, report: &AgentReport) -> bool {
+/// Whether the board may not know it yet. What was used, and what became of edits, is told over and
+/// over again, and each time would be a transaction.
+fn is_news(board: &Board, assignment: &Assignment, report: &AgentReport) -> bool {
     match report {
         AgentReport::Spent { cost_usd } => *cost_usd > assignment.spent_usd,
+        AgentReport::EditDenied { .. }
+        | AgentReport::EditUnchecked { .. }
+        | AgentReport::FilesRestored { .. } => !board.knows_edit(&assignment.id, report),
         AgentReport::Started { .. }
         | AgentReport::Files { .. }
         | AgentReport::LeaseAsked { .. }
-        | AgentReport::EditDenied { .. }
-        | AgentReport::EditUnchecked { .. }
-        | AgentReport::FilesRestored { .. }
         | AgentReport::Stuck { .. }
         | AgentReport::RateLimited { .. }
         | AgentReport::Finished { .. }
@@ -457,7 +440,7 @@ fn reports(view: &AgentView, assignment: &Assignment) -> Vec<AgentReport> {
             at: Timestamp::from_secs_f64(at),
             base: None,
         });
-        return started.into_iter().chain([row.report()]).collect();
+        return started.into_iter().chain(row.report()).collect();
     }
     let Some(row) = active else {
         let was_accepted = assignment.state == AssignmentState::Running;

@@ -59,6 +59,19 @@ impl Families {
         let earlier = siblings.iter().take_while(move |it| **it != number);
         earlier.chain(children(&number)).copied()
     }
+
+    /// Whether the issue waits for this one because it is a part of it, or a part of a part.
+    fn is_above(&self, above: u64, number: u64) -> bool {
+        let mut seen = BTreeSet::from([number]);
+        let mut at = number;
+        while let Some(parent) = self.parents.get(&at).filter(|it| seen.insert(**it)) {
+            if *parent == above {
+                return true;
+            }
+            at = *parent;
+        }
+        false
+    }
 }
 
 /// What an issue has to wait for, as far as it is open: each once.
@@ -69,6 +82,8 @@ pub(crate) fn before(
     body: &str,
 ) -> Vec<IssueRef> {
     let mut named = dependency::mentioned(policy, own, body);
+    // Neither would ever start: what it is a part of waits for it.
+    named.retain(|it| it.repo != own.repo || !families.is_above(it.number, own.number));
     let relatives = families.before(own.number).map(|number| IssueRef {
         repo: own.repo.clone(),
         number,
@@ -202,5 +217,20 @@ mod tests {
         assert_eq!(before(3), [4, 2, 9, 8]);
         assert_eq!(before(1), [4, 2, 3]);
         assert_eq!(before(7), [0; 0]);
+    }
+
+    #[test]
+    fn a_part_does_not_wait_for_what_it_is_a_part_of() {
+        let families = Families::of(vec![(1, 2), (2, 3), (8, 9), (9, 8)]);
+        let policy = coord_core::Policy::default();
+        let waits = |number, body: &str| {
+            let repo: RepoName = "lib".into();
+            let own = IssueRef { repo, number };
+            let waits = before(&policy, &families, &own, body).into_iter();
+            waits.map(|it| it.number).collect::<Vec<_>>()
+        };
+        assert_eq!(waits(3, "Depends on #1, #2 and #4"), [4]);
+        assert_eq!(waits(1, "Depends on #3"), [3, 2]);
+        assert_eq!(waits(8, "Depends on #7"), [7, 9]);
     }
 }

@@ -16,7 +16,6 @@ mod ci;
 mod claims;
 mod clock;
 mod combination;
-mod cursors;
 mod dispatch;
 mod drive;
 mod effects;

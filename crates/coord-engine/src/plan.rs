@@ -4,6 +4,7 @@
 //! is trusted: what they propose passes the same rules as everything else when it is recorded.
 
 mod brain;
+mod circles;
 mod files;
 mod known;
 mod survey;
@@ -22,6 +23,7 @@ use coord_worker::launch::Supervisor;
 
 use crate::engine::Engine;
 use crate::error::{EngineError, with_causes};
+use circles::circles;
 
 /// What is to be planned, and by whom.
 #[derive(Debug, Clone)]
@@ -138,6 +140,7 @@ impl Engine {
         let known = self
             .known(&input.repos, matches!(input.with, PlanWith::Brain(_)))
             .await?;
+        let circles = circles(&known.candidates);
         let facts = self.facts(&known).await;
         let proposed = match &input.with {
             PlanWith::Rules => by_rules(rules::plan(&facts), None),
@@ -150,7 +153,7 @@ impl Engine {
             candidates: known.candidates,
             proposals: proposed.drafts.proposals,
             splits: proposed.drafts.splits,
-            refused: proposed.drafts.refused,
+            refused: circles.into_iter().chain(proposed.drafts.refused).collect(),
         };
         let plan = self.keep_plan(request, input.dry_run).await?;
         Ok(PlanOutcome {

@@ -5,6 +5,7 @@ use coord_core::failure::FailureClass;
 use coord_core::ids::IssueRef;
 use coord_forge::{NewPull, Pull, PullState};
 
+use crate::answers::closing_nothing;
 use crate::engine::Engine;
 use crate::error::EngineError;
 
@@ -53,7 +54,7 @@ impl Engine {
             return Ok(pull);
         }
         let new = NewPull {
-            title: title.to_owned(),
+            title: closing_nothing(title),
             body: closing(body, issue.number),
             branch: branch.to_owned(),
             base: self.default_branch(&issue.repo).await?,

@@ -29,7 +29,8 @@ pub enum SubIssueLink {
 
 /// A task list of issues, each with number and title, for a section of an issue's body.
 ///
-/// A title is a stranger's text: it stays in its line and opens no comment.
+/// A title is a stranger's text: it stays in its line, opens no comment, calls for nobody and says
+/// nothing of what the parent depends on.
 #[must_use]
 pub fn task_list<'a>(tasks: impl IntoIterator<Item = (u64, &'a str)>) -> String {
     let line = |(number, title): (u64, &str)| format!("- [ ] #{number} {}", one_line(title));
@@ -41,7 +42,9 @@ fn one_line(title: &str) -> String {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     let title: String = title.chars().take(TITLE_CHARS).map(plain).collect();
     let words: Vec<&str> = title.split_whitespace().collect();
-    words.join(" ").replace('<', "&lt;")
+    // A sign that nobody sees parts what would be a name, or the number of another issue.
+    let title = words.join(" ").replace('<', "&lt;");
+    title.replace('@', "@\u{200b}").replace('#', "#\u{200b}")
 }
 
 #[cfg(test)]
@@ -59,7 +62,11 @@ mod tests {
         ];
         assert_eq!(
             task_list(tasks),
-            "- [ ] #12 Read - [x] #1 the &lt;!-- file\n- [ ] #13 Write [0m"
+            "- [ ] #12 Read - [x] #\u{200b}1 the &lt;!-- file\n- [ ] #13 Write [0m"
+        );
+        assert_eq!(
+            task_list([(14, "Blocked by #3, says @all")]),
+            "- [ ] #14 Blocked by #\u{200b}3, says @\u{200b}all"
         );
         assert_eq!(task_list([]), "");
     }

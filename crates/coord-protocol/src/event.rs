@@ -140,54 +140,60 @@ impl AgentEventKind {
     }
 }
 
-impl AgentEvent {
+impl AgentEventKind {
     /// What the coordinator's board is told; `None` for what does not concern it.
     #[must_use]
-    pub fn report(&self) -> Option<(AssignmentId, AgentReport)> {
-        let report = match &self.kind {
-            AgentEventKind::Started {
+    pub fn report(&self) -> Option<AgentReport> {
+        Some(match self {
+            Self::Started {
                 started_at, base, ..
             } => AgentReport::Started {
                 at: Timestamp::from_secs_f64(*started_at),
                 base: base.clone().map(CommitId::from),
             },
-            AgentEventKind::Spent { cost_usd } => AgentReport::Spent {
+            Self::Spent { cost_usd } => AgentReport::Spent {
                 cost_usd: *cost_usd,
             },
-            AgentEventKind::Files { paths } => AgentReport::Files {
+            Self::Files { paths } => AgentReport::Files {
                 paths: paths.clone(),
             },
-            AgentEventKind::LeaseAsked { ask, path } => AgentReport::LeaseAsked {
+            Self::LeaseAsked { ask, path } => AgentReport::LeaseAsked {
                 ask: *ask,
                 path: path.clone(),
             },
-            AgentEventKind::EditDenied {
+            Self::EditDenied {
                 path, tool, denial, ..
             } => AgentReport::EditDenied {
                 path: path.clone(),
                 tool: tool.clone(),
                 why: denial.known()?,
             },
-            AgentEventKind::EditUnchecked { path } => {
-                AgentReport::EditUnchecked { path: path.clone() }
-            }
-            AgentEventKind::FilesRestored { paths } => AgentReport::FilesRestored {
+            Self::EditUnchecked { path } => AgentReport::EditUnchecked { path: path.clone() },
+            Self::FilesRestored { paths } => AgentReport::FilesRestored {
                 paths: paths.clone(),
             },
-            AgentEventKind::Stuck { question } => AgentReport::Stuck {
+            Self::Stuck { question } => AgentReport::Stuck {
                 question: question.clone(),
             },
-            AgentEventKind::RateLimited { resets_at } => AgentReport::RateLimited {
+            Self::RateLimited { resets_at } => AgentReport::RateLimited {
                 resets_at: Timestamp::from_secs_f64((*resets_at)?),
             },
-            AgentEventKind::Finished { finished_at, end } => AgentReport::Finished {
+            Self::Finished { finished_at, end } => AgentReport::Finished {
                 at: Timestamp::from_secs_f64(*finished_at),
                 end: Box::new((**end).clone().into()),
             },
-            AgentEventKind::Progress { .. } | AgentEventKind::Resync | AgentEventKind::Unknown => {
+            Self::Progress { .. } | Self::Resync | Self::Unknown => {
                 return None;
             }
-        };
-        Some((self.id.clone()?, report))
+        })
+    }
+}
+
+impl AgentEvent {
+    /// What the coordinator's board is told, and of which assignment; `None` for what does not
+    /// concern it.
+    #[must_use]
+    pub fn report(&self) -> Option<(AssignmentId, AgentReport)> {
+        Some((self.id.clone()?, self.kind.report()?))
     }
 }

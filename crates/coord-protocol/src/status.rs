@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::assign::{AssignBody, null_as_default};
 use crate::end::{EndReport, EndResult};
+use crate::event::AgentEventKind;
 
 /// Where an assignment stands on its agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -172,6 +173,10 @@ pub struct ActiveRow {
     /// callers that announce the protocol.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// The events about edits that were denied, let through unasked or undone, each once and the
+    /// oldest first; only towards callers that announce the protocol.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<AgentEventKind>,
 }
 
 /// A row of `completed`.
@@ -195,6 +200,9 @@ pub struct CompletedRow {
     /// Everything about the end; only towards callers that announce the protocol.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<EndReport>,
+    /// As in [`ActiveRow`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<AgentEventKind>,
 }
 
 impl CompletedRow {
@@ -226,18 +234,20 @@ impl CompletedRow {
         }
     }
 
-    /// What the coordinator's board is told.
+    /// What the coordinator's board is told: its edits that were checked, then its end.
     #[must_use]
-    pub fn report(&self) -> AgentReport {
-        AgentReport::Finished {
+    pub fn report(&self) -> Vec<AgentReport> {
+        let finished = AgentReport::Finished {
             at: Timestamp::from_secs_f64(self.assignment.finished_at.unwrap_or_default()),
             end: Box::new(self.worker_end()),
-        }
+        };
+        let edits = self.edits.iter().filter_map(AgentEventKind::report);
+        edits.chain([finished]).collect()
     }
 }
 
 impl ActiveRow {
-    /// What the coordinator's board is told of its start, its files and its cost; nothing while the
+    /// What the coordinator's board is told of its start, files, cost and edits; nothing while the
     /// worktree is being prepared.
     #[must_use]
     pub fn report(&self) -> Vec<AgentReport> {
@@ -254,7 +264,13 @@ impl ActiveRow {
         let spent = (self.cost_so_far > 0.0).then_some(AgentReport::Spent {
             cost_usd: self.cost_so_far,
         });
-        [started].into_iter().chain(files).chain(spent).collect()
+        let edits = self.edits.iter().filter_map(AgentEventKind::report);
+        [started]
+            .into_iter()
+            .chain(files)
+            .chain(spent)
+            .chain(edits)
+            .collect()
     }
 }
 

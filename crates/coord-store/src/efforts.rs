@@ -78,10 +78,17 @@ pub(crate) fn follow(conn: &Connection, recorded: &Recorded, board: &Board) -> R
     );
     if matches!(event, BoardEvent::WorkerStarted { .. }) && it.kind.writes() {
         begin(conn, it)?;
-    } else if merged || sent_back {
-        decide(conn, &it.issue, merged, sent_back)?;
+    } else if merged || sent_back || has_failed(it, event) {
+        decide(conn, &it.issue, merged, !merged)?;
     }
     Ok(())
+}
+
+/// Whether its worker has just failed at the work, whoever goes on with it or does not.
+fn has_failed(it: &Assignment, event: &BoardEvent) -> bool {
+    let failed = WorkerResult::Failed(FailureClass::Work);
+    let ended = matches!(event, BoardEvent::AssignmentEnded { end, .. } if end.result == failed);
+    ended && it.kind.writes() && !it.stop_requested && it.over_budget.is_none()
 }
 
 /// Fills the table from the log when another version of it is in the database.

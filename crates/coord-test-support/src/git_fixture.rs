@@ -1,10 +1,11 @@
 //! Real git repositories for tests: a bare remote and a clone, sealed off from the machine's
 //! configuration of git.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 /// The environment that makes git hermetic: no configuration but the repository's own, a fixed
 /// author, fixed dates, no prompt.
@@ -51,6 +52,29 @@ pub fn git(folder: &Path, args: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout)
         .trim_end()
         .to_owned())
+}
+
+/// Runs git in `folder` with `input` on its stdin; what it prints is dropped.
+///
+/// # Errors
+/// When git is missing, does not read all of it, or ends with another code than 0.
+pub fn feed_git(folder: &Path, args: &[&str], input: &str) -> Result<()> {
+    let mut child = command(folder)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .context("failed to run git")?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes())?;
+    }
+    let status = child.wait()?;
+    ensure!(
+        status.success(),
+        "git {} ended with {status}",
+        args.join(" ")
+    );
+    Ok(())
 }
 
 /// A bare remote `remote.git` and a clone `clone` of it, side by side in one folder.

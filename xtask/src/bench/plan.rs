@@ -73,7 +73,7 @@ impl<'b> Fleet<'b> {
             file(n / REPOS),
             "It should be otherwise. ".repeat(n % 40)
         );
-        let label = if n % 11 == 0 { "bug" } else { "task" };
+        let label = if n.is_multiple_of(11) { "bug" } else { "task" };
         let args = [
             "issue", "new", &title, "--repo", &repo, "--body", &body, "--label", label,
         ];

@@ -4,15 +4,13 @@
 //! less: a fast answer that is wrong is none.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use coord_core::ids::CommitId;
 use coord_git::{ClashKind, Radar, Repo, Scan};
-use coord_test_support::git_fixture::git;
+use coord_test_support::git_fixture::{feed_git, git};
 
 use super::table::{Table, median};
 
@@ -150,7 +148,7 @@ impl Fleet {
                 writeln!(lines, "{head} {later}")?;
             }
         }
-        pipe(folder, &["merge-tree", "--write-tree", "--stdin"], &lines)
+        feed_git(folder, &["merge-tree", "--write-tree", "--stdin"], &lines)
     }
 
     /// It goes forth and back.
@@ -266,26 +264,8 @@ impl History {
     }
 
     fn import(&self, folder: &Path) -> Result<()> {
-        pipe(folder, &["fast-import", "--quiet"], &self.stream)
+        feed_git(folder, &["fast-import", "--quiet"], &self.stream)
     }
-}
-
-fn pipe(folder: &Path, args: &[&str], input: &str) -> Result<()> {
-    let mut child = Command::new("git")
-        .current_dir(folder)
-        .args(args)
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_CONFIG_SYSTEM", "/dev/null")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .context("failed to run git")?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(input.as_bytes())?;
-    }
-    let status = child.wait()?;
-    ensure!(status.success(), "git {args:?} ended with {status}");
-    Ok(())
 }
 
 #[cfg(test)]

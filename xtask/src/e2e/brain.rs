@@ -81,7 +81,10 @@ impl<'a> Brain<'a> {
         self.lab.wait_only(&[self.agent.pid()])?;
         let trees = git(&self.lab.repo.clone_path(), &["worktree", "list"])?;
         ensure!(!trees.contains("/plan/"), "worktrees are left:\n{trees}");
-        let left = files(&self.lab.sandbox.coord_home().join("plan"))?;
+        let home = self.lab.sandbox.coord_home().join("plan");
+        let left = ["worktrees", "questions"].map(|it| files(&home.join(it)));
+        let left: Vec<Vec<PathBuf>> = left.into_iter().collect::<Result<_>>()?;
+        let left = left.concat();
         // Those who wait for each other keep a lock there.
         let left: Vec<_> = left.iter().filter(|it| !it.ends_with("lock")).collect();
         ensure!(left.is_empty(), "files are left: {left:?}");

@@ -167,6 +167,7 @@ impl Driver {
             num_turns: Some(report.turns),
             stop_reason: end.stop_reason(),
             end: Some(report),
+            edits: live.edits.clone(),
         }
     }
 

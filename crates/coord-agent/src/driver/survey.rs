@@ -144,8 +144,8 @@ pub(crate) fn compared_with(
     };
     for taken_in in own.merging()?.into_iter().chain([head]) {
         // Whatever a worker may have written there.
-        if let Ok(Some(found)) = repo.compare(&tip, &taken_in) {
-            base = newer(&repo, base, found.merge_base)?;
+        if let Ok(Some(shared)) = repo.merge_base(&tip, &taken_in) {
+            base = newer(&repo, base, shared)?;
         }
     }
     Ok(base)

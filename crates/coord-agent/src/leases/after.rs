@@ -192,7 +192,7 @@ impl Look<'_> {
     /// What differs from the base branch.
     fn own(&self, base: &CommitId, wip: &CommitId) -> Result<HashSet<String>, GitError> {
         let repo = Repo::open(&self.worktree.repo_path)?;
-        Ok(repo.changed_files(base, wip)?.into_iter().collect())
+        Ok(repo.differing_files(base, wip)?.into_iter().collect())
     }
 
     /// Puts forbidden files back to what they were before the call, and gives the tree that is there now. Where the
@@ -229,7 +229,7 @@ impl Look<'_> {
             found.fresh.push(path.clone());
         }
         if let Some(denied) = table.objection(&self.active.id, &path, self.check) {
-            if now.objected.insert(path.clone()) {
+            if now.object(&path) {
                 found.unchecked.push(path.clone());
             }
             found.objections.push((path, denied));
@@ -288,13 +288,14 @@ impl Found {
         text
     }
 
-    fn publish(self, shared: &Shared, active: &Active) {
-        let tell = |kind| shared.hub.publish(&active.id, kind);
+    fn publish(self, shared: &Shared, active: &Arc<Active>) {
+        let tell = |kind| active.tell_edit(&shared.hub, kind);
         if !self.fresh.is_empty() {
             active
                 .live
                 .send_modify(|live| live.facts.files.extend(self.fresh.iter().cloned()));
-            tell(AgentEventKind::Files { paths: self.fresh });
+            let files = AgentEventKind::Files { paths: self.fresh };
+            shared.hub.publish(&active.id, files);
         }
         if !self.restored.is_empty() {
             tell(AgentEventKind::FilesRestored {

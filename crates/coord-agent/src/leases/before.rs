@@ -159,7 +159,7 @@ impl Edit {
     }
 
     fn tell(&self, kind: AgentEventKind) {
-        self.shared.hub.publish(&self.active.id, kind);
+        self.active.tell_edit(&self.shared.hub, kind);
     }
 }
 

@@ -11,6 +11,13 @@ use coord_protocol::{AssignBody, LeaseHolder};
 
 use super::{Check, Denied};
 
+/// How many paths one assignment may be granted beyond those that it declares: each is an entry on the
+/// board. Whoever needs more builds something, or does it to be a nuisance.
+const MOST_PATHS: usize = 2000;
+
+/// How many questions of one assignment may wait for an answer at once, so that those of others are heard.
+const MOST_QUESTIONS: u32 = 64;
+
 /// Who holds what.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
@@ -99,6 +106,9 @@ impl Table {
         if check == Check::Strict && !own.declared.is_empty() {
             return Verdict::Denied(Denied::Undeclared);
         }
+        if own.asks_too_much(path) {
+            return Verdict::Denied(Denied::Refused(None));
+        }
         if let Some(own) = holdings.get_mut(id) {
             match own.paths.entry(path.to_owned()).or_insert(Taken::Asking(0)) {
                 Taken::Granted => {}
@@ -165,6 +175,15 @@ impl Holding {
         let covers = |(_, glob): &&(String, Glob)| glob.matches(path);
         let (text, _) = self.forbidden.iter().find(covers)?;
         Some(text)
+    }
+
+    fn asks_too_much(&self, path: &str) -> bool {
+        let waiting = self.paths.values().map(|taken| match taken {
+            Taken::Granted => 0,
+            Taken::Asking(count) => *count,
+        });
+        let is_full = self.paths.len() >= MOST_PATHS && !self.paths.contains_key(path);
+        is_full || waiting.sum::<u32>() >= MOST_QUESTIONS
     }
 
     fn is_in(&self, repo: &Path) -> bool {
@@ -254,6 +273,33 @@ mod tests {
         assert_eq!((ask(1), ask(2)), (leased(2), Verdict::Allowed));
         table.forget(&id(2));
         assert_eq!(ask(1), Verdict::Reserved);
+    }
+
+    #[test]
+    fn who_asks_without_end_is_stopped() {
+        let refused = Verdict::Denied(Denied::Refused(None));
+        let table = Table::default();
+        add(&table, 1, "/r", &[], &[]);
+        add(&table, 2, "/r", &[], &[]);
+        let ask = |n, path: &str| table.request(&id(n), path, Check::Warn);
+        for question in 0..MOST_QUESTIONS {
+            let path = format!("q{}", question / 2);
+            assert_eq!(ask(1, &path), Verdict::Reserved);
+        }
+        assert_eq!(ask(1, "q0"), refused);
+        assert_eq!(ask(2, "another"), Verdict::Reserved);
+        assert!(table.settle(&id(1), "q0", true));
+        assert_eq!(
+            (ask(1, "q0"), ask(1, "new")),
+            (Verdict::Allowed, Verdict::Reserved)
+        );
+        for n in 0..MOST_PATHS {
+            let path = format!("g{n}");
+            if ask(2, &path) == Verdict::Reserved {
+                table.settle(&id(2), &path, true);
+            }
+        }
+        assert_eq!((ask(2, "g0"), ask(2, "more")), (Verdict::Allowed, refused));
     }
 
     #[test]

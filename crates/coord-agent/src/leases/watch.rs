@@ -22,6 +22,10 @@ pub(crate) struct Watched {
 /// How many paths are told: whoever changes more has built something, and forgot to ignore it.
 const MOST_SEEN: usize = 1000;
 
+/// How many of those that it should not have changed are told one by one: a formatter that went over
+/// everything is one mistake, and the events of others must not drown in it.
+const MOST_OBJECTED: usize = 100;
+
 /// The version of the file; what another one holds is not read.
 const VERSION: u32 = 1;
 
@@ -50,6 +54,12 @@ impl Watched {
     /// Remembers that followers are told of `path`; `false` if they were, or know of enough.
     pub(super) fn see(&mut self, path: &str) -> bool {
         self.seen.len() < MOST_SEEN && self.seen.insert(path.to_owned())
+    }
+
+    /// Remembers that followers are told that `path` should not have been changed; `false` if they were,
+    /// or know of enough.
+    pub(super) fn object(&mut self, path: &str) -> bool {
+        self.objected.len() < MOST_OBJECTED && self.objected.insert(path.to_owned())
     }
 
     /// Whether it is of this version.

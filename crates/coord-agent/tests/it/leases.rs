@@ -286,7 +286,9 @@ async fn behind(rig: &Rig, parts: bool) -> (AssignmentId, Hands) {
     }
     rig.repo.commit("Cargo.lock", "v2\n", "newer").unwrap();
     rig.repo.commit("other", "other\n", "another file").unwrap();
-    rig.repo.commit("README.md", "theirs\n", "the same file").unwrap();
+    rig.repo
+        .commit("README.md", "theirs\n", "the same file")
+        .unwrap();
     rig.repo.push().unwrap();
     git(&rig.repo.clone_path(), &["fetch", "-q"]).unwrap();
     (id, worker)
@@ -350,6 +352,26 @@ async fn what_bash_does_to_the_files_of_others_is_told_at_once() {
     // It took nothing from anybody, and got nothing.
     other.write("README.md", "two").denied();
     holder.write("README.md", "three").made();
+}
+
+#[tokio::test]
+async fn who_goes_over_everything_drowns_nobody() {
+    let rig = Rig::new();
+    let mut events = rig.client.events(None).await.unwrap();
+    let (id, worker) = hands(&rig, &body(&rig, 1, LeaseMode::Strict, &["src/**"])).await;
+    let told = worker.bash("mkdir gen; for n in $(seq 300); do echo x > gen/$n; done");
+    assert!(told.contains("gen/"), "{told}");
+    assert!(told.len() < 10_000, "{}", told.len());
+    worker.write("end", "x").denied();
+    let mut unchecked = 0;
+    loop {
+        match next(&mut events, &id).await {
+            AgentEventKind::EditUnchecked { .. } => unchecked += 1,
+            AgentEventKind::Files { paths } => assert_eq!(paths.len(), 300),
+            _ => break,
+        }
+    }
+    assert_eq!(unchecked, 100);
 }
 
 #[tokio::test]

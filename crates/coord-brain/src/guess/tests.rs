@@ -1,3 +1,5 @@
+//! Guesses on a made-up repository.
+
 use std::collections::BTreeMap;
 
 use coord_core::issue::IssueState;

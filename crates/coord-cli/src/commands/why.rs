@@ -159,6 +159,10 @@ fn commits(it: &Assignment) -> Vec<Commit> {
     .collect()
 }
 
+/// How long ids are, and from which length on digits may be the beginning of one.
+const ID_LENGTH: usize = 12;
+const BEGINNING: usize = 4;
+
 async fn subject(engine: &Engine, text: &str) -> Result<IssueRef, Failure> {
     if let Some((repo, number)) = text.rsplit_once('#') {
         let number = number
@@ -172,12 +176,18 @@ async fn subject(engine: &Engine, text: &str) -> Result<IssueRef, Failure> {
         engine.repo(&repo)?;
         return Ok(IssueRef { repo, number });
     }
-    if text.len() < 12
+    if text.len() < ID_LENGTH
         && let Ok(number) = text.parse()
-        && let Ok(repo) = only_repo(engine)
     {
-        let issue = IssueRef { repo, number };
-        return Ok(beginning(engine, text, &issue).await?.unwrap_or(issue));
+        match only_repo(engine) {
+            Ok(repo) => {
+                let issue = IssueRef { repo, number };
+                return Ok(beginning(engine, text, &issue).await?.unwrap_or(issue));
+            }
+            // Some id begins with these digits, but that is not what was asked for.
+            Err(failure) if text.len() < BEGINNING => return Err(failure),
+            Err(_) => {}
+        }
     }
     let id = engine.resolve(text).await?;
     let assignment = engine.store().assignment(&id).await?;
@@ -194,7 +204,7 @@ async fn beginning(
     number: &IssueRef,
 ) -> Result<Option<IssueRef>, Failure> {
     let board = engine.store().board().await?;
-    if digits.len() < 4 || board.of_issue(number).next().is_some() {
+    if digits.len() < BEGINNING || board.of_issue(number).next().is_some() {
         return Ok(None);
     }
     let Ok(id) = engine.resolve(digits).await else {

@@ -5,14 +5,14 @@ use coord_core::lease::Denial;
 
 use crate::printer::{BAD, GOOD, WARN, paint, plain};
 
-/// `1a2b changes a.rs, b.rs; somebody else holds b.rs`.
+/// `1a2b changes a.rs, b.rs; it may not change b.rs`: somebody else holds that, or nobody may have it.
 pub(super) fn observed(id: &AssignmentId, paths: &[String], foreign: &[String]) -> String {
     let changes = format!("{id} changes {}", listed(paths));
     match foreign.is_empty() {
         true => changes,
         false => {
-            let held = paint(WARN, "another assignment holds");
-            format!("{changes}; {held} {}", listed(foreign))
+            let may_not = paint(WARN, "it may not change");
+            format!("{changes}; {may_not} {}", listed(foreign))
         }
     }
 }
@@ -31,9 +31,9 @@ pub(super) fn denied(id: &AssignmentId, path: &str, tool: &str, why: &Denial) ->
     )
 }
 
-/// An edit that nobody could be asked about.
+/// An edit that nobody allowed: nobody could be asked, or it went around the question, through a shell.
 pub(super) fn unchecked(id: &AssignmentId, path: &str) -> String {
-    let unasked = paint(WARN, "although nobody could be asked");
+    let unasked = paint(WARN, "although nobody allowed it");
     format!("{id} changes {} {unasked}", plain(path))
 }
 

@@ -84,9 +84,9 @@ fn what_workers_were_kept_from_is_told() {
     [date] [time]  [id] was kept from changing Cargo.lock (Edit): forbidden by `*.lock`
     [date] [time]  [id] was kept from changing b.rs (Edit): outside of the files that were declared
     [date] [time]  [id] was kept from changing src/ [2J a.rs (Edit): the coordinator could not be asked
-    [date] [time]  [id] changes src/ [2J a.rs although nobody could be asked
+    [date] [time]  [id] changes src/ [2J a.rs although nobody allowed it
     [date] [time]  [id] changed what no worker may change; it was put back: Cargo.lock, src/ [2J a.rs
-    [date] [time]  [id] changes c.rs, d.rs; another assignment holds d.rs
+    [date] [time]  [id] changes c.rs, d.rs; it may not change d.rs
     [date] [time]  [id] holds c.rs from now on
     ");
     let status = bench.says(&["status"]);
@@ -116,7 +116,7 @@ fn what_workers_were_kept_from_is_told() {
     [time]  [id] was kept from changing Cargo.lock (Edit): forbidden by `*.lock`
     [time]  [id] was kept from changing b.rs (Edit): outside of the files that were declared
     [time]  [id] was kept from changing src/ [2J a.rs (Edit): the coordinator could not be asked
-    [time]  [id] changes src/ [2J a.rs although nobody could be asked
+    [time]  [id] changes src/ [2J a.rs although nobody allowed it
     [time]  [id] changed what no worker may change; it was put back: Cargo.lock, src/ [2J a.rs
     [id] shop#2: done: 1 commit on issue-2-write-b-txt-late at [commit]
     ");

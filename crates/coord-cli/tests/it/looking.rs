@@ -245,8 +245,8 @@ fn why_of_what_is_not_there_was_refused_or_is_unclear() {
     hint: name it with --repo, or as REPO#NUMBER
     ");
     insta::assert_snapshot!(bench.complains(2, &["why", "1"]), @r"
-    error: there is no assignment `1`
-    hint: `coord status` shows the ids
+    error: there is more than one repository
+    hint: name it with --repo, or as REPO#NUMBER
     ");
 }
 

@@ -8,6 +8,7 @@ use coord_core::proposal::Size;
 use super::rules::LONGEST_SECONDS;
 use super::syntax;
 use crate::config::{Models, PlannerChoice, Planning};
+use crate::node::Value;
 use crate::section::Section;
 
 /// Less than this holds no plan, and no model reads more.
@@ -104,5 +105,16 @@ pub(super) fn plan(mut section: Section<'_>) -> Planning {
 
 pub(super) fn leases(root: &mut Section<'_>) -> Option<LeaseMode> {
     let node = root.get("leases")?;
-    root.reading().choice(node, "mode of leases", &LEASES)
+    let reading = root.reading();
+    // To YAML 1.1 these were the same as `off`.
+    let is_no = match &node.value {
+        Value::Bool(flag) => !flag,
+        other => matches!(other, Value::Text(text) if text == "no"),
+    };
+    if is_no {
+        let message = "expected `strict`, `warn` or `off`";
+        reading.problem_with_hint(&node.mark, message, "write `off`");
+        return None;
+    }
+    reading.choice(node, "mode of leases", &LEASES)
 }

@@ -813,6 +813,14 @@ fn planning_and_leases() {
       |          ^^^^^
       = write `true`
     ");
+    for no in ["false", "no"] {
+        let said = with(&format!("leases: {no}"));
+        assert!(
+            said.starts_with("coordinator.yml:2:9: expected `strict`, `warn` or `off`\n"),
+            "{said}"
+        );
+        assert!(said.ends_with("= write `off`"), "{said}");
+    }
     assert_snapshot!(with("leases: off\nplan: rules"), @r"
     coordinator.yml:3:7: expected a mapping, found text
       |

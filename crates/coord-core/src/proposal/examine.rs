@@ -181,6 +181,7 @@ impl<'a> Examiner<'a> {
             return Err(Refusal::new(Rule::Untrusted, why).of_issue(issue));
         }
         standing::unclaimed(&self.board, issue).map_err(|refusal| self.named(refusal, issue))?;
+        standing::untried(&self.board, issue)?;
         Ok(candidate)
     }
 

@@ -1,6 +1,7 @@
 //! Plans: what is saved of them, what is refused, and what people make of the rest.
 
 use coord_core::Command;
+use coord_core::assignment::{Goal, WorkerEnd, WorkerResult};
 use coord_core::command::{Decision, PlanRequest, Rule, WhenBlocked};
 use coord_core::effect::{Effect, Outcome};
 use coord_core::failure::FailureClass;
@@ -8,7 +9,7 @@ use coord_core::ids::{IssueRef, ProposalId, SplitId};
 use coord_core::issue::IssueState;
 use coord_core::proposal::{Candidate, Candidates, Chunk, Planner, ProposalDraft, SplitDraft};
 
-use crate::world::{World, id, issue_ref, policy, request};
+use crate::world::{World, failed, id, issue_ref, policy, request, success};
 
 fn draft(machine: &str, repo: &str, number: u64, files: &[&str]) -> ProposalDraft {
     ProposalDraft {
@@ -570,4 +571,33 @@ fn a_label_asks_for_a_machine_that_can() {
         why,
         "no machine that may work on lib has what lib#2 needs: moon (add it to `capabilities` of a machine, or name the machine)"
     );
+}
+
+#[test]
+fn what_waits_for_a_person_is_not_proposed_again() {
+    let ends = [
+        (
+            success(1, &["a.rs"]),
+            Some("is done and waits for a person"),
+        ),
+        (
+            WorkerEnd {
+                exit_code: Some(0),
+                ..WorkerEnd::unreported(WorkerResult::Done, None)
+            },
+            Some("made no commits"),
+        ),
+        (failed(FailureClass::Work, "no"), Some("failed")),
+        (WorkerEnd::unreported(WorkerResult::Cancelled, None), None),
+    ];
+    for (end, why) in ends {
+        let mut world = World::new();
+        let mut by_hand = request(1, "lib", 1, &[]);
+        by_hand.goal = Goal::Worked;
+        world.assigned(by_hand);
+        let _ = world.finish(1, end);
+        let decision = world.plan(candidates(), vec![draft("rack", "lib", 1, &[])], Vec::new());
+        let why = why.map(|why| format!("State: the last assignment of lib#1, {}, {why}", id(1)));
+        assert_eq!(refused(&decision), Vec::from_iter(why));
+    }
 }

@@ -142,7 +142,7 @@ fn cut(text: &str, limit: usize) -> String {
 
 /// The text without references to issues that are one, so that it closes none but ours:
 /// `fixes #7`, `fixes acme/api#7`, `fixes GH-7`, and the same with an address.
-fn closing_nothing(text: &str) -> String {
+pub(crate) fn closing_nothing(text: &str) -> String {
     const BREAK: char = '\u{200b}';
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();

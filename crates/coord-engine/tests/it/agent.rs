@@ -56,6 +56,7 @@ struct Row {
     end: Option<EndReport>,
     stuck: Option<String>,
     files: Vec<String>,
+    edits: Vec<AgentEventKind>,
 }
 
 /// Everything that the test may look at.
@@ -328,6 +329,16 @@ impl Script {
             seen.seq += 1;
             seq = seen.seq;
         });
+        if let AgentEventKind::EditDenied { .. }
+        | AgentEventKind::EditUnchecked { .. }
+        | AgentEventKind::FilesRestored { .. } = &kind
+            && let Some(id) = id
+        {
+            self.seen.send_modify(|seen| {
+                let row = seen.rows.iter_mut().find(|row| row.id == *id);
+                row.into_iter().for_each(|row| row.edits.push(kind.clone()));
+            });
+        }
         let event = event(seq, id, kind);
         self.seen.send_modify(|seen| seen.log.push(event.clone()));
         let _ = self.lines.send(Line::Event(Box::new(event)));
@@ -420,6 +431,7 @@ impl Row {
             end: None,
             stuck: None,
             files: Vec::new(),
+            edits: Vec::new(),
         }
     }
 
@@ -458,6 +470,7 @@ impl Row {
             last_tool: None,
             rate_limited: false,
             files: self.files.clone(),
+            edits: self.edits.clone(),
         }
     }
 
@@ -470,6 +483,7 @@ impl Row {
             num_turns: None,
             stop_reason: None,
             end: self.end.clone().filter(|_| !old),
+            edits: self.edits.clone(),
         }
     }
 }

@@ -6,6 +6,7 @@ use coord_core::Command;
 use coord_core::assignment::AssignmentState;
 use coord_core::effect::CommentEvent;
 use coord_core::key::EffectKind;
+use coord_core::lease::LeaseMode;
 use coord_engine::Engine;
 use coord_protocol::EndResult;
 
@@ -47,6 +48,19 @@ async fn its_work_is_tested_and_merged() {
             .agent
             .seen(|seen| seen.assigns.iter().all(|body| body.id.is_none()))
     );
+}
+
+#[tokio::test]
+async fn it_gets_no_work_where_leases_are_strict() {
+    let mut world = World::with_idle_workers().await;
+    world.agent.can(&[]);
+    world.policy.leases = LeaseMode::Strict;
+    let engine = world.engine().await;
+    let id = world.assigned(&engine, "Solve it").await;
+    drive_to_the_end(&engine, &id).await;
+    let error = world.assignment(&id).await.end.unwrap().error.unwrap();
+    assert!(error.contains("`leases: strict`"), "{error}");
+    assert!(world.agent.seen(|seen| seen.assigns.is_empty()));
 }
 
 #[tokio::test]

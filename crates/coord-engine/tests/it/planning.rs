@@ -499,3 +499,24 @@ async fn only_the_repositories_that_are_wanted_are_planned_for() {
     };
     assert!(engine.plan(unknown, |_| {}).await.is_err());
 }
+
+#[tokio::test]
+async fn issues_that_wait_for_each_other_are_told() {
+    let world = world_with(1).await;
+    for body in ["Depends on #3", "Depends on #2"] {
+        let new = NewIssue {
+            title: "Round".to_owned(),
+            body: body.to_owned(),
+            ..NewIssue::default()
+        };
+        world.forge.create_issue(new).await.unwrap();
+    }
+    let engine = world.engine().await;
+    let outcome = plan(&engine, input(PlanWith::Rules)).await;
+    assert_eq!(outcome.proposals.len(), 1, "{outcome:?}");
+    let why = &outcome.refused[0].why;
+    assert!(
+        why.ends_with("api#2 \u{2192} api#3 \u{2192} api#2"),
+        "{why}"
+    );
+}

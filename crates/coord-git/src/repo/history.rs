@@ -26,6 +26,20 @@ impl Repo {
         changed_paths(&repo, fork, object_id(head)?)
     }
 
+    /// The paths that differ between the files of two commits, wherever these stand in the history;
+    /// otherwise as [`Repo::changed_files`].
+    ///
+    /// # Errors
+    /// [`GitError::NoSuchCommit`], and when objects cannot be read.
+    pub fn differing_files(
+        &self,
+        one: &CommitId,
+        other: &CommitId,
+    ) -> Result<Vec<String>, GitError> {
+        let repo = self.gix()?;
+        changed_paths(&repo, commit(&repo, one)?.id, commit(&repo, other)?.id)
+    }
+
     /// The unified diff, with renames.
     ///
     /// # Errors

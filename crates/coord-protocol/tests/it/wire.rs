@@ -39,16 +39,35 @@ fn the_status_of_an_old_agent() {
     };
     assert_eq!(*at, Timestamp::from_millis(1_700_000_000_250));
 
-    let AgentReport::Finished { at, end } = status.completed[0].report() else {
-        panic!("{:?}", status.completed[0].report());
+    let completed = status.completed[0].report();
+    let [AgentReport::Finished { at, end }] = &completed[..] else {
+        panic!("{completed:?}");
     };
-    assert_eq!(at, Timestamp::from_millis(2500));
+    assert_eq!(*at, Timestamp::from_millis(2500));
     assert_eq!(end.result, WorkerResult::Done);
     assert_eq!(
         (end.branch.as_deref(), end.commits, end.pushed),
         (Some("issue-8-t"), 1, true)
     );
-    assert_eq!((end.cost_usd, end.turns, end.error), (0.5, 3, None));
+    assert_eq!((end.cost_usd, end.turns, &end.error), (0.5, 3, &None));
+}
+
+/// Whoever asks an agent learns of what it missed before it learns of the end.
+#[test]
+fn a_status_tells_what_became_of_edits() {
+    let mut status: StatusAnswer = serde_json::from_str(OLD_STATUS).unwrap();
+    let path = || "src/a.rs".to_owned();
+    let edit = AgentEventKind::EditUnchecked { path: path() };
+    status.active[0].edits.push(edit.clone());
+    status.completed[0].edits.push(edit);
+    let told = AgentReport::EditUnchecked { path: path() };
+    assert_eq!(status.active[0].report().last(), Some(&told));
+    assert_eq!(status.completed[0].report().first(), Some(&told));
+    let again = serde_json::to_string(&status).unwrap();
+    assert_eq!(
+        serde_json::from_str::<StatusAnswer>(&again).unwrap(),
+        status
+    );
 }
 
 #[test]

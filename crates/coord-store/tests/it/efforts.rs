@@ -2,6 +2,7 @@
 
 use coord_core::BoardEvent;
 use coord_core::assignment::{AssignmentKind, Cause, WorkerEnd, WorkerResult};
+use coord_core::failure::FailureClass;
 use coord_core::ladder::TrackRecord;
 use coord_store::Store;
 use rusqlite::Connection;
@@ -99,10 +100,8 @@ fn lines(record: &TrackRecord) -> Vec<String> {
 
 fn efforts() -> Vec<Effort> {
     use AssignmentKind::{Continue, Fix, Rebase};
-    let (done, failed) = (
-        WorkerResult::Done,
-        WorkerResult::Failed(coord_core::failure::FailureClass::Work),
-    );
+    let (done, failed) = (WorkerResult::Done, WorkerResult::Failed(FailureClass::Work));
+    let interrupted = WorkerResult::Failed(FailureClass::Environmental { retry_at: None });
     let effort = |model, labels, result, next, merged| Effort {
         model,
         labels,
@@ -123,7 +122,7 @@ fn efforts() -> Vec<Effort> {
         effort(
             Some("haiku"),
             &[],
-            failed,
+            interrupted,
             Some((Cause::Environment, Continue)),
             true,
         ),
@@ -155,6 +154,8 @@ fn efforts() -> Vec<Effort> {
             Some((Cause::Person, Continue)),
             false,
         ),
+        // Nobody goes on with it.
+        effort(Some("haiku"), &[], failed, None, false),
         // Not decided.
         effort(Some("haiku"), &["docs"], done, None, false),
         effort(None, &[], done, None, true),
@@ -175,7 +176,7 @@ async fn issues_count_by_the_model_that_they_began_with() {
         lines(&record),
         [
             "-: 1 of 1 at the first try, $0.50 each",
-            "haiku: 4 of 7 at the first try, $0.71 each",
+            "haiku: 4 of 8 at the first try, $0.69 each",
             "haiku: 2 of 3 at the first try with `docs`, $0.67 each",
             "haiku: 1 of 1 at the first try with `ui`, $0.75 each",
         ]

@@ -20,7 +20,8 @@ const MAX_RECENT_MESSAGES: usize = 32;
 const MAX_NAME: usize = 200;
 const MAX_PATH: usize = 1024;
 const MAX_ACTIVITY: usize = 160;
-const MAX_RESULT: usize = 2000;
+/// Who was asked for JSON may say it as text.
+const MAX_RESULT: usize = 64 * 1024;
 
 impl Summary {
     /// Folds one line of the log.
@@ -377,6 +378,16 @@ mod tests {
         folder.feed(b"{\"type\":\"assistant\",\"message\":{\"id\":\"m\",\"content\":[{\"type\":\"text\",\"text\":\"STATUS: \xff\xfe ok\"}]}}\n");
         assert_eq!(folder.summary().claims.updates, ["\u{fffd}\u{fffd} ok"]);
         assert_eq!(folder.summary().broken.total(), 0);
+    }
+
+    #[test]
+    fn an_answer_that_comes_as_text_is_kept() {
+        let said = |length: usize| {
+            let line = serde_json::json!({"type": "result", "result": "x".repeat(length)});
+            fold(&[&line.to_string()]).last_result.unwrap().text.len()
+        };
+        assert_eq!(said(60_000), 60_000);
+        assert_eq!(said(1_000_000), MAX_RESULT);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A plan as people and programs see it.
 
+use std::collections::HashMap;
+
 use coord_core::command::Refusal;
 use coord_core::ids::IssueRef;
 use coord_core::proposal::{Planner, Proposal, Size, Split};
@@ -188,21 +190,125 @@ fn print_split(printer: Printer, it: &Split) {
     }
 }
 
-/// How many refusals are worth a line each.
+/// How many lines of refusals are worth reading, and how many issues in one of them.
 const SHOWN: usize = 20;
+const NAMED: usize = 3;
 
 fn print_refused(printer: Printer, refused: &[Refusal]) {
     if refused.is_empty() {
         return;
     }
     printer.line(format_args!("\n{}", paint(WARN, "refused")));
-    for refusal in refused.iter().take(SHOWN) {
-        let hint = refusal.hint.as_deref();
-        let hint = hint.map(|hint| format!(" ({})", plain(hint)));
-        let why = plain(&refusal.why);
-        printer.line(format_args!("  {why}{}", hint.unwrap_or_default()));
+    let alike = alike(refused);
+    let (shown, rest) = alike.split_at(alike.len().min(SHOWN));
+    for refusals in shown {
+        printer.line(format_args!("  {}", refused_line(refusals)));
     }
-    if let Some(more) = refused.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+    let more: usize = rest.iter().map(Vec::len).sum();
+    if more > 0 {
         printer.line(format_args!("  and {more} more; `--json` names them all"));
+    }
+}
+
+/// Those that say the same, in the order of the first of them.
+fn alike(refused: &[Refusal]) -> Vec<Vec<&Refusal>> {
+    let mut places = HashMap::new();
+    let mut alike: Vec<Vec<&Refusal>> = Vec::new();
+    for it in refused {
+        let place = *places.entry((&it.why, &it.hint)).or_insert(alike.len());
+        match alike.get_mut(place) {
+            Some(same) => same.push(it),
+            None => alike.push(vec![it]),
+        }
+    }
+    alike
+}
+
+/// `app#2, app#3: app depends on lib, where … (wait for it)`; the issues only where the reason does
+/// not name them itself.
+fn refused_line(alike: &[&Refusal]) -> String {
+    let Some(first) = alike.first() else {
+        return String::new();
+    };
+    let mut issues: Vec<String> = Vec::new();
+    for issue in alike.iter().filter_map(|it| it.issue.as_ref()) {
+        let name = issue.to_string();
+        if !names(&first.why, &name) && !issues.contains(&name) {
+            issues.push(name);
+        }
+    }
+    let more = issues.len().saturating_sub(NAMED);
+    issues.truncate(NAMED);
+    let about = match (issues.is_empty(), more) {
+        (true, _) => String::new(),
+        (false, 0) => format!("{}: ", issues.join(", ")),
+        (false, more) => format!("{} and {more} more: ", issues.join(", ")),
+    };
+    let hint = first.hint.as_deref();
+    let hint = hint.map(|hint| format!(" ({})", plain(hint)));
+    format!(
+        "{}{}{}",
+        plain(&about),
+        plain(&first.why),
+        hint.unwrap_or_default()
+    )
+}
+
+/// Whether the issue stands in `text`: `shop#1` does not in `shop#12`.
+fn names(text: &str, issue: &str) -> bool {
+    text.match_indices(issue).any(|(at, _)| {
+        let after = text.get(at + issue.len()..).unwrap_or_default();
+        !after.starts_with(|next: char| next.is_ascii_digit())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use coord_core::command::Rule;
+    use coord_core::ids::RepoName;
+
+    use super::*;
+
+    fn refusal(number: u64, why: &str) -> Refusal {
+        let issue = IssueRef {
+            repo: RepoName::from("app"),
+            number,
+        };
+        Refusal::new(Rule::Dependency, why).of_issue(&issue)
+    }
+
+    fn lines(refused: &[Refusal]) -> Vec<String> {
+        alike(refused).iter().map(|it| refused_line(it)).collect()
+    }
+
+    #[test]
+    fn a_reason_that_names_no_issue_gets_its_issues_in_front() {
+        let busy = "app depends on lib, where assignment 1f66 (lib#38) is not finished";
+        let own = "app#9 depends on app#1, which is open";
+        let refused = [
+            refusal(2, busy),
+            refusal(9, own),
+            refusal(3, busy),
+            refusal(3, busy),
+        ];
+        assert_eq!(
+            lines(&refused),
+            [format!("app#2, app#3: {busy}"), own.to_owned()]
+        );
+    }
+
+    #[test]
+    fn many_issues_are_counted() {
+        let refused: Vec<Refusal> = (1..=5).map(|it| refusal(it, "it is Sunday")).collect();
+        let [line] = lines(&refused).try_into().unwrap();
+        assert_eq!(line, "app#1, app#2, app#3 and 2 more: it is Sunday");
+    }
+
+    #[test]
+    fn the_beginning_of_another_number_is_no_name() {
+        let [line] = lines(&[refusal(1, "app#12 comes first")])
+            .try_into()
+            .unwrap();
+        assert_eq!(line, "app#1: app#12 comes first");
     }
 }

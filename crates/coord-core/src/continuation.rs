@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::assignment::{
-    Assignment, AssignmentKind, Cause, Start, Waivers, WorkerEnd, WorkerResult,
+    Assignment, AssignmentKind, Cause, MergeState, Start, Waivers, WorkerEnd, WorkerResult,
 };
 use crate::board::Board;
 use crate::ids::{AssignmentId, CommitId, MachineName, Timestamp};
@@ -95,8 +95,7 @@ pub(crate) fn follow(board: &Board, old: &Assignment, plan: Plan) -> Assignment 
         pinned: plan.pinned || tied,
         model: plan.model,
         scope: old.scope.clone(),
-        // Its branch holds what was changed there.
-        leased: old.leased.clone(),
+        leased: needed(old),
         labels: old.labels.clone(),
         blocked_by: old.blocked_by.clone(),
         goal: old.goal,
@@ -111,6 +110,25 @@ pub(crate) fn follow(board: &Board, old: &Assignment, plan: Plan) -> Assignment 
         delivery: old.delivery.for_next(),
         ..Assignment::new(plan.id, plan.kind, issue, title, plan.machine, plan.now)
     }
+}
+
+/// The paths that whoever goes on with `old` has to be able to change: what was granted, what its
+/// branch has changed by whatever means, and what is in conflict.
+fn needed(old: &Assignment) -> BTreeSet<String> {
+    let changed = old.end.as_ref().map(|end| &end.files);
+    let conflict = match old.merge.as_ref().map(|entry| &entry.state) {
+        Some(MergeState::Conflict { paths, .. }) => Some(paths),
+        Some(
+            MergeState::Queued
+            | MergeState::Merging
+            | MergeState::Merged { .. }
+            | MergeState::Red { .. }
+            | MergeState::Refused { .. },
+        )
+        | None => None,
+    };
+    let seen = changed.into_iter().chain(conflict).flatten();
+    old.leased.iter().chain(seen).cloned().collect()
 }
 
 /// Where work that `old` began can be gone on with on `machine`.

@@ -170,11 +170,15 @@ fn shared(it: &Assignment, declared: &[Glob], other: &Assignment) -> Option<Stri
         declared.iter().any(|mine| mine.overlaps(&glob))
             || it.leased.iter().any(|path| glob.matches(path))
     };
-    let touched = |path: &&String| {
-        it.leased.contains(*path) || declared.iter().any(|mine| mine.matches(path))
-    };
+    let declares = |path: &&String| declared.iter().any(|mine| mine.matches(path));
     let globs = other.scope.allowed.iter().find(meets);
-    let paths = || other.leased.union(&other.observed).find(touched);
+    let held = || {
+        other
+            .leased
+            .iter()
+            .find(|path| it.leased.contains(*path) || declares(path))
+    };
+    let paths = || held().or_else(|| other.observed.iter().find(declares));
     globs.or_else(paths).cloned()
 }
 

@@ -12,6 +12,7 @@ use coord_forge::{ForgeError, PullMerge};
 use coord_git::GitError;
 use coord_store::LeasedEffect;
 
+use crate::answers::closing_nothing;
 use crate::clock;
 use crate::engine::Engine;
 use crate::error::{EngineError, with_causes};

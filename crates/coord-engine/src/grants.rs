@@ -47,6 +47,12 @@ impl Engine {
             path: path.clone(),
         };
         let decided = self.report(machine, id.clone(), report).await?;
+        if !decided.board.assignments.contains_key(id)
+            && self.store().assignment(id).await?.is_none()
+        {
+            // It belongs to another coordinator that follows the same agent.
+            return Ok(());
+        }
         let answer = answer(&decided.board, self.policy(), machine, &wanted);
         let told = client.answer_lease(id, &answer);
         let _ = tokio::time::timeout(LIMIT, told).await;

@@ -4,6 +4,7 @@ use coord_core::assignment::MergeMethod;
 use coord_core::effect::{CombinationEntry, CombinedResult, Effect, Outcome};
 use coord_core::ids::{CommitId, IssueRef};
 use coord_engine::Engine;
+use coord_forge::Forge;
 use coord_test_support::git_fixture::git;
 
 use crate::combining::{entry, push_to_base, tip};
@@ -60,6 +61,26 @@ async fn what_lands_is_what_was_tested() {
         let again = outcome(carried(&engine, "merge:it:2", effect).await);
         assert_eq!(again, first, "another try finds the same merge");
     }
+}
+
+/// GitHub closes what a commit on the base branch says that it closes, and the title is a stranger's.
+#[tokio::test]
+async fn the_title_of_an_issue_closes_no_other() {
+    let world = World::with_idle_workers().await;
+    let engine = world.engine().await;
+    let mut entry = entry(&world, 1, "a.txt", "a\n");
+    entry.method = MergeMethod::Squash;
+    let mut effect = merge(&entry, None, None);
+    if let Effect::Merge { title, .. } = &mut effect {
+        "Solve it, closes #7".clone_into(title);
+    }
+    let merged = outcome(carried(&engine, "merge:it:1", effect).await);
+    assert!(matches!(merged, Outcome::Merged { .. }), "{merged:?}");
+    let remote = world.fixture.remote_path();
+    let subject = git(&remote, &["log", "-1", "--format=%s", "main"]).unwrap();
+    assert_eq!(subject, "Solve it, closes #\u{200b}7 (#1)");
+    let pull = world.forge.pull_for_branch(&entry.branch).await.unwrap();
+    assert_eq!(pull.unwrap().title, "Solve it, closes #\u{200b}7");
 }
 
 #[tokio::test]

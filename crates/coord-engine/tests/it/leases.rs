@@ -303,8 +303,7 @@ async fn nobody_gets_anything_for_work_that_is_over_or_somebody_elses() {
     let (one, other) = two.agents();
     let test = async {
         two.are_followed().await;
-        let strange = AssignmentId::from_bits(7);
-        for (agent, id) in [(one, &strange), (other, &two.first), (one, &two.second)] {
+        for (agent, id) in [(other, &two.first), (one, &two.second)] {
             let answer = wants(agent, id, 1, "a.rs").await;
             assert!(!answer.granted, "{id}");
             assert_eq!(answer.why, Some(LeaseDenial::Over));
@@ -317,6 +316,17 @@ async fn nobody_gets_anything_for_work_that_is_over_or_somebody_elses() {
         }
         let late = wants(one, &two.first, 2, "a.rs").await;
         assert_eq!(late.why, Some(LeaseDenial::Over));
+        // Another coordinator follows the agent too: it knows about its own work.
+        let path = "a.rs".to_owned();
+        let strange = AssignmentId::from_bits(7);
+        let asked = AgentEventKind::LeaseAsked { ask: 3, path };
+        one.tell(Some(&strange), asked);
+        wants(one, &two.first, 4, "b.rs").await;
+        assert!(one.seen(|seen| {
+            seen.answered
+                .iter()
+                .all(|(id, _)| *id != strange.to_string())
+        }));
     };
     while_driven(&two.engine, test).await;
     assert_eq!(edits(&two.world).await, Vec::<String>::new());

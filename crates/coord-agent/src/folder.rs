@@ -296,7 +296,8 @@ impl Folder {
     }
 
     fn add_line<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> io::Result<()> {
-        let line = format!("{}\n", serde_json::to_string(value)?);
+        // What is before it may be half a line, of an agent that was killed.
+        let line = format!("\n{}\n", serde_json::to_string(value)?);
         let mut file = File::options()
             .append(true)
             .create(true)

@@ -32,8 +32,8 @@ const NAMED: usize = 20;
 pub fn plan(facts: &Facts<'_>) -> Drafts {
     let forbidden = forbidden(facts);
     let mut rules = Rules::new(facts, &forbidden);
-    if rules.free == 0 {
-        rules.drafts.refused.push(no_slot());
+    if rules.free == 0 && !facts.candidates.is_empty() {
+        rules.drafts.refused.push(no_slot(facts));
         return rules.drafts;
     }
     let claimed = facts.claimed();
@@ -247,7 +247,11 @@ impl<'f, 'a> Rules<'f, 'a> {
     }
 }
 
-fn no_slot() -> Refusal {
+fn no_slot(facts: &Facts<'_>) -> Refusal {
+    if facts.policy.machines.is_empty() {
+        let refusal = Refusal::new(Rule::Slots, "no machine is configured");
+        return refusal.hint("add one under `machines`");
+    }
     let why = "no machine that answers has a free slot";
     Refusal::new(Rule::Slots, why).hint("wait for a worker to end, or raise max_workers")
 }

@@ -38,7 +38,7 @@ pub(super) fn rationale(reasons: &Reasons<'_, '_>) -> String {
     format!("{urgency}. {place}; {files}. {model}.")
 }
 
-/// "high priority, a bug, and shop#7 waits for it".
+/// "high priority, a bug, and it unblocks shop#7".
 fn urgency(it: &Ranked<'_>) -> String {
     let mut said = Vec::new();
     let priority = it.priority.as_str();
@@ -54,15 +54,13 @@ fn urgency(it: &Ranked<'_>) -> String {
     }
     match it.unblocks.as_slice() {
         [] => {}
-        [one] => said.push(format!("{one} waits for it")),
+        [one] => said.push(format!("it unblocks {one}")),
         many => {
             let named: Vec<String> = many.iter().take(NAMED).map(ToString::to_string).collect();
             let more = many.len() - named.len();
             let more = (more > 0).then(|| format!("{more} more"));
-            said.push(format!(
-                "{} wait for it",
-                listed(named.into_iter().chain(more))
-            ));
+            let named = listed(named.into_iter().chain(more));
+            said.push(format!("it unblocks {named}"));
         }
     }
     match said.is_empty() {

@@ -69,7 +69,7 @@ fn what_others_wait_for_is_as_urgent_as_they_are() {
     .blocked("docs#4", &["docs#3"]);
     let drafts = plan(&world.facts());
     assert_eq!(placed(&drafts.proposals), ["docs#3 on desk"]);
-    insta::assert_snapshot!(drafts.proposals[0].rationale, @"As urgent as what waits for it (critical priority) and docs#4 waits for it. desk has 1 free slot, and no other machine can take it; nothing says which files. The model is left to the worker.");
+    insta::assert_snapshot!(drafts.proposals[0].rationale, @"As urgent as what waits for it (critical priority) and it unblocks docs#4. desk has 1 free slot, and no other machine can take it; nothing says which files. The model is left to the worker.");
     assert_eq!(
         drafts.refused,
         [],
@@ -251,7 +251,7 @@ fn everything_is_explained() {
     assert_eq!(draft.files, ["src/price.rs"]);
     assert_eq!(draft.size, Some(Size::Large));
     assert_eq!(draft.model, None);
-    insta::assert_snapshot!(draft.rationale, @"High priority, a bug and docs#2 waits for it. rack has 2 free slots, and no other machine with docker can take it; files: as in “fix: rounding of prices in carts”. Model sonnet: default; 4 of 6 at the first try with `docs`, $0.50 each.");
+    insta::assert_snapshot!(draft.rationale, @"High priority, a bug and it unblocks docs#2. rack has 2 free slots, and no other machine with docker can take it; files: as in “fix: rounding of prices in carts”. Model sonnet: default; 4 of 6 at the first try with `docs`, $0.50 each.");
     let other = &drafts.proposals[1];
     assert_eq!(
         other.files,

@@ -114,7 +114,10 @@ fn tell(line: &mut LiveLine, progress: PlanProgress) {
         PlanProgress::Gathering => line.step("reading issues and repositories"),
         PlanProgress::Brain(asked) => {
             line.step("the model thinks");
-            let mut said = vec![count(asked.turns, "turn")];
+            let mut said = Vec::new();
+            if asked.turns > 0 {
+                said.push(count(asked.turns, "turn"));
+            }
             if asked.cost_usd >= WORTH_SAYING {
                 said.push(format!("${:.2}", asked.cost_usd));
             }

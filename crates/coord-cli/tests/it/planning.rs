@@ -57,7 +57,7 @@ fn rules_plan_and_a_person_approves() {
 
     ID  ISSUE  TITLE  MACHINE  MODEL  SIZE  FILES
     P1  shop#1  Fix the cart  laptop  sonnet  small  ?
-      Shop#3 waits for it. laptop has 20 free slots, and no other machine can take it; nothing says which files. Model sonnet: default.
+      It unblocks shop#3. laptop has 20 free slots, and no other machine can take it; nothing says which files. Model sonnet: default.
     P2  shop#2  Describe it  laptop  sonnet  small  ?
       The oldest of those with the same priority that nothing stands in the way of. laptop has 19 free slots, and no other machine can take it; nothing says which files. Model sonnet: default.
 

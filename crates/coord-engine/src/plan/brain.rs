@@ -192,12 +192,14 @@ impl<S: FnMut(PlanProgress)> Brain<'_, S> {
             env: settings.env.clone(),
         };
         let (show, before) = (&mut *self.show, self.cost_usd);
-        let told = |progress: AskProgress| {
+        let mut told = |progress: AskProgress| {
             show(PlanProgress::Brain(AskProgress {
                 cost_usd: before + progress.cost_usd,
                 ..progress
             }));
         };
+        // Its first word may take a while.
+        told(AskProgress::default());
         let answer = self.asker.ask(question, told).await;
         let answer = answer.map_err(|error| with_causes(&error))?;
         self.cost_usd += answer.cost_usd;

@@ -93,7 +93,7 @@ async fn looked<T: Send + 'static>(
 ) -> Option<T> {
     let found = tokio::task::spawn_blocking(look).await.ok()?;
     found
-        .inspect_err(|error| tracing::warn!(%repo, %error, "the plan is made without its files"))
+        .inspect_err(|error| tracing::info!(%repo, %error, "the plan is made without its files"))
         .ok()
 }
 

@@ -93,7 +93,12 @@ pub(super) async fn useless(stage: &Stage) -> Result<()> {
     let text = json!({"proposals": many, "splits": []}).to_string();
     let planned = brain.plan(&twice(says(&text)))?;
     ensure!(brain.proposed()? == [1], "saved: {:?}", brain.proposed()?);
-    planned.expect_fallback("its second answer was of no use either")?;
+    planned.expect_refused("refused", 399, &["lab#2", "lab#100"])?;
+    ensure!(
+        planned.said["by"]["planner"] == "brain",
+        "{}",
+        planned.said["by"]
+    );
     ensure!(planned.fed_back()?.is_some(), "it was not told");
 
     // The CLI does not take so many in the schema, and gives up.
